@@ -1,0 +1,214 @@
+"""Settings: where things lie and how the server behaves.
+
+A setting comes from, strongest first: the command line, `DARKROOM_*` environment variables,
+`darkroom.toml`, its default. Relative paths in `darkroom.toml` are relative to that file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from server.errors import ConfigurationError, summary
+
+CONFIG_NAME = "darkroom.toml"
+PREFIX = "DARKROOM_"
+
+#: What `load_settings` read from the file; pydantic-settings builds its sources itself, so that
+#: this is the way to hand it over.
+_file_values: ContextVar[Mapping[str, Any]] = ContextVar(
+    "file_values", default=MappingProxyType({})
+)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen: a running server's settings do not change."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to serve on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to serve on; 0 takes a free one.")
+    insecure: bool = Field(
+        False, description="Serve on an address other than loopback although no key protects it."
+    )
+    base_url: str | None = Field(
+        None, description="The server's address as clients see it, behind a proxy say."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Host names, besides loopback, that requests may be addressed to."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Origins of web pages, besides the server's own, that may change things."
+    )
+    data: Path | None = Field(
+        None,
+        description="One folder for everything: the database, `images/`, `thumbs/` and `loras/`.",
+    )
+    plugin_folder: Path | None = Field(
+        None, description="A folder with plugins of your own: `.py` files or packages."
+    )
+    default_model: str | None = Field(
+        None, description="The model of requests that name none; unset: the first bundled one."
+    )
+    on_start: Literal["run", "pause"] = Field(
+        "run", description="`pause` accepts jobs and runs none until the queue is resumed."
+    )
+    preload: bool = Field(
+        True, description="Load the current model at start instead of with the first job."
+    )
+    device: str = Field(
+        "auto", description="The worker's device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`."
+    )
+    executor: Literal["process", "inline"] = Field(
+        "process",
+        description="Where jobs run: a worker process, or (for tests) a thread of the server.",
+    )
+    preview_interval: float = Field(
+        0.15,
+        description="Least seconds between two previews of a job; 0 after every step; "
+        "negative: no previews.",
+    )
+    keep_alive: float = Field(
+        600,
+        description="Seconds an idle worker process stays, which keeps the model in memory; "
+        "0 ends it after each job; negative: it stays.",
+    )
+    max_queued: int = Field(1000, ge=1, description="Jobs that may wait; more are refused (503).")
+    keep_jobs: int | None = Field(
+        None, ge=0, description="Ended jobs kept in the history; unset: all."
+    )
+    keep_images: int | None = Field(
+        None, ge=0, description="Images kept in the gallery, the newest; unset: all."
+    )
+    max_body_bytes: int = Field(
+        1024 * 1024, ge=1024, description="Largest request body in bytes; larger ones get 413."
+    )
+    max_streams: int = Field(
+        2000, ge=1, description="SSE streams open at once; more are refused (503)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much the server writes to its log (standard error)."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line over environment over file (see `load_settings`)."""
+        return (init_settings, env_settings, _FileSource(settings_cls))
+
+    @property
+    def folders(self) -> Folders:
+        """Where the files lie."""
+        return Folders.of(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The places of everything that is kept."""
+
+    database: Path
+    images: Path
+    thumbs: Path
+    loras: Path
+
+    @classmethod
+    def of(cls, data: Path | None) -> Folders:
+        """All below `data` when given; else the checkout's own; else the user's data folder."""
+        if data is not None:
+            return cls._below(data.expanduser().absolute())
+        root = checkout()
+        if root is None:
+            return cls._below(Path(platformdirs.user_data_dir("darkroom", appauthor=False)))
+        return cls(
+            root / "data" / "darkroom.db", root / "data" / "images", root / "thumbs", root / "loras"
+        )
+
+    @classmethod
+    def _below(cls, root: Path) -> Folders:
+        return cls(root / "darkroom.db", root / "images", root / "thumbs", root / "loras")
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Each folder that must exist."""
+        return (self.database.parent, self.images, self.thumbs, self.loras)
+
+
+def checkout() -> Path | None:
+    """The repository's folder when the server runs from a checkout, else None."""
+    root = Path(__file__).resolve().parent.parent
+    is_checkout = (root / "pyproject.toml").is_file() and (root / "model_plugins").is_dir()
+    return root if is_checkout else None
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        config: the configuration file; None takes `darkroom.toml` of the current folder, if any.
+        overrides: settings from the command line; None counts as absent.
+
+    Raises:
+        ConfigurationError: an unknown setting (with the nearest known name), a value out of
+            range, or a file that cannot be read.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    token = _file_values.set(_read_file(config))
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = [{"loc": item["loc"], "msg": _explain(dict(item))} for item in error.errors()]
+        raise ConfigurationError(f"The settings cannot be used: {summary(problems)}") from error
+    finally:
+        _file_values.reset(token)
+
+
+class _FileSource(InitSettingsSource):
+    """The values of the configuration file, below the environment's."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls, init_kwargs=dict(_file_values.get()))
+
+
+def _read_file(config: Path | None) -> dict[str, Any]:
+    path = config if config is not None else Path(CONFIG_NAME)
+    if config is None and not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    for name in ("data", "plugin_folder"):
+        if isinstance(values.get(name), str):
+            values[name] = path.absolute().parent / Path(values[name]).expanduser()
+    return values
+
+
+def _explain(error: dict[str, Any]) -> str:
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"])
+    near = difflib.get_close_matches(str(error["loc"][0]), Settings.model_fields, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"there is no such setting{hint}"

@@ -1,0 +1,139 @@
+"""The vocabulary of a request for images: parameters and tasks.
+
+The words are the community's; diffusers' own names are accepted as `ALIASES`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+#: The largest seed: what a JavaScript number holds exactly, so that browsers round-trip it.
+MAX_SEED = 2**53 - 1
+
+#: Other names that requests may use for our words.
+ALIASES: Mapping[str, str] = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
+
+#: Words that text-to-image requests carry in general. A model that does not use one of them
+#: ignores it with a warning instead of refusing the request.
+COMMON_WORDS: Mapping[str, str] = {
+    "prompt": "what the image shows",
+    "negative_prompt": "what the image must not show",
+    "width": "width of the image in pixels",
+    "height": "height of the image in pixels",
+    "steps": "denoising steps",
+    "cfg_scale": "how strictly the image follows the prompt (classifier-free guidance)",
+    "sampler": "the method that takes the denoising steps",
+    "seed": "start of the random numbers; the same seed gives the same image",
+    "num_images": "how many images, with seeds `seed`, `seed + 1`, …",
+    "strength": "image to image: how much of the initial image is redrawn",
+    "init_image": "image to image: the initial image",
+    "clip_skip": "how many of the text encoder's last layers are skipped",
+    "loras": "LoRA adapters with their weights",
+}
+
+
+def _json_integer(value: Any) -> Any:
+    """JSON Schema's integer: `512` and `512.0`, but neither `"512"` nor `true`."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _json_number(value: Any) -> Any:
+    """JSON Schema's number: integers too, but neither strings nor booleans."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) <= MAX_SEED else value
+    return value
+
+
+#: An integer with exactly JSON Schema's meaning. pydantic's lax mode takes `"512"` and `true`,
+#: its strict mode refuses `512.0`; the published schema says the opposite on both.
+Integer = Annotated[int, BeforeValidator(_json_integer), Field(strict=True)]
+
+#: A finite number with exactly JSON Schema's meaning.
+Number = Annotated[float, BeforeValidator(_json_number), Field(strict=True, allow_inf_nan=False)]
+
+
+class GenerationParams(BaseModel):
+    """What every model family's request has; families subclass it and add their own words.
+
+    A subclass *is* the published JSON Schema, the validation and the documentation of its
+    family: give each field a default, bounds and a description. Use `Integer` and `Number` for
+    numbers so that the schema and the validation agree.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    prompt: str = Field(
+        min_length=1, max_length=10_000, description="What the image shows, in words."
+    )
+    width: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Width in pixels.")
+    height: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Height in pixels.")
+    steps: Integer = Field(20, ge=1, le=150, description="Denoising steps.")
+    seed: Integer | None = Field(
+        None,
+        ge=0,
+        le=MAX_SEED,
+        description="Start of the random numbers; null draws one. Image i uses seed + i.",
+    )
+    num_images: Integer = Field(1, ge=1, le=10, description="How many images to make.")
+
+
+#: The parameters' class of one family (covariant: tasks are read, never changed).
+Params_co = TypeVar("Params_co", bound=GenerationParams, covariant=True)
+AnyParams = TypeVar("AnyParams", bound=GenerationParams)
+
+
+def draw_seed() -> int:
+    """A random seed of 32 bits, the size that other tools show and accept."""
+    return secrets.randbelow(2**32)
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[Params_co]):
+    """A complete order for images, with nothing left to default.
+
+    `indices` are the images still to make: after a lost worker only the missing ones are.
+    """
+
+    job_id: str
+    model: str
+    family: str
+    params: Params_co
+    indices: tuple[int, ...]
+
+    def seed(self, index: int) -> int:
+        """The seed of image `index`."""
+        if self.params.seed is None:
+            raise ValueError("a task's seed is drawn when its job is submitted")
+        return self.params.seed + index
+
+    def to_wire(self) -> dict[str, Any]:
+        """The task as JSON-compatible data."""
+        return {
+            "job_id": self.job_id,
+            "model": self.model,
+            "family": self.family,
+            "params": self.params.model_dump(mode="json"),
+            "indices": list(self.indices),
+        }
+
+    @staticmethod
+    def from_wire(data: Mapping[str, Any], params: type[AnyParams]) -> Task[AnyParams]:
+        """Read a task, its parameters validated by the family's own class.
+
+        Raises:
+            pydantic.ValidationError: the parameters are not the family's.
+        """
+        return Task(
+            job_id=data["job_id"],
+            model=data["model"],
+            family=data["family"],
+            params=params.model_validate(data["params"]),
+            indices=tuple(data["indices"]),
+        )

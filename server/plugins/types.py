@@ -1,0 +1,195 @@
+"""The records a plugin announces and the protocols its objects fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from server.generation import GenerationParams, Task
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from server.snapshots import ModelState, PluginFault, TaskMessage
+
+
+@dataclass(frozen=True, slots=True)
+class LatentFormat:
+    """How a family's latents look as colours, for previews.
+
+    `rgb_factors` has one row of three numbers per latent channel. A latent pixel, as the denoiser
+    sees it, times the factors plus `rgb_bias` is red, green and blue in −1 … 1.
+    """
+
+    rgb_factors: tuple[tuple[float, float, float], ...]
+    rgb_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def channels(self) -> int:
+        """How many latent channels the family has."""
+        return len(self.rgb_factors)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One checkpoint a client may name.
+
+    Attributes:
+        id: its name in requests and answers.
+        title: its name for people.
+        source: where the weights are: `package:NAME/SUBFOLDER` for weights inside a Python
+            package, or the path of a local folder.
+        aliases: other names clients use for it.
+        license: an SPDX identifier or the licence's name.
+        size_bytes: what loading it reads from disk; 0 when unknown.
+        description: a sentence for people choosing a model.
+        training_resolution: the edge of the square it was trained on, in pixels.
+        defaults: parameters that differ from the family's defaults.
+        fixed: parameters that cannot be chosen: a 4-step model stays a 4-step model.
+        bundled: its weights come with the package; nothing is downloaded.
+    """
+
+    id: str
+    title: str
+    source: str
+    aliases: tuple[str, ...] = ()
+    license: str = ""
+    size_bytes: int = 0
+    description: str = ""
+    training_resolution: int = 1024
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    bundled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What a family's `load` is given in the worker.
+
+    Attributes:
+        path: the folder (or file) with the card's weights, present on this machine.
+        device: torch's name of the device, `cpu` or `cuda:0` say.
+        dtype: torch's name of the floating-point type that suits the device, `bfloat16` say.
+    """
+
+    path: Path
+    device: str
+    dtype: str
+
+
+class StepListener(Protocol):
+    """Called by a pipeline after each denoising step, on the generation thread."""
+
+    def __call__(self, step: int, total_steps: int, latents: Any = None) -> None:
+        """Report that step `step` of `total_steps` (from 1) is done.
+
+        `latents` is the predicted clean image as a torch tensor of shape (channels, height,
+        width) in the denoiser's scale, or None; it is only read, and only when a preview is due.
+        Stops the job by raising a `BaseException`: let it pass.
+        """
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """A loaded model, in the worker."""
+
+    def generate(self, task: Task[Any], on_step: StepListener) -> Iterator[Image]:
+        """Yield one RGB image per `task.indices`, in that order, each made on its own with
+        `task.seed(index)`."""
+
+    def close(self) -> None:
+        """Let go of everything that holds memory. Called once, before the object is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFamily:
+    """A kind of model: its parameters, its checkpoints, how it is loaded.
+
+    Attributes:
+        name: its key, in lower case.
+        title: its name for people.
+        params: the class of its requests; its JSON Schema is published.
+        load: `"module:callable"`, imported in the worker only; called as
+            `load(card: ModelCard, context: LoadContext) -> Pipeline`.
+        cards: the checkpoints it offers.
+        latent_format: how its latents look as colours; None: no previews.
+        capabilities: what it can do, such as `negative_prompt`, `image_to_image`, `loras`.
+    """
+
+    name: str
+    title: str
+    params: type[GenerationParams]
+    load: str
+    cards: tuple[ModelCard, ...]
+    latent_format: LatentFormat | None = None
+    capabilities: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedJob:
+    """What `job_finished` is told. `status` is completed, failed or cancelled; `snapshot` is the
+    job as clients see it."""
+
+    job_id: str
+    status: str
+    model: str
+    snapshot: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What `image_added` is told. `path` is the PNG, `record` the image as `/api/images` shows
+    it."""
+
+    filename: str
+    path: Path
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRecord:
+    """A plugin and how it fares. `faults` are sentences; `warnings` do not make it unusable."""
+
+    name: str
+    version: str
+    origin: str
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.faults
+
+
+class Executor(Protocol):
+    """Where tasks run: a worker process, a thread, one day a cluster."""
+
+    def slots(self) -> Iterable[str]:
+        """The places that each run one task at a time."""
+
+    def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncIterator[TaskMessage]:
+        """Run `task` and yield what happens; the last message is TaskFinished, TaskFailed or
+        TaskCancelled.
+
+        Raises:
+            WorkerLost: the worker ended before the task did.
+        """
+
+    def cancel(self, job_id: str, attempt: int) -> None:
+        """Ask for the end of a running task; it ends with TaskCancelled."""
+
+    def load(self, model: str) -> None:
+        """Make `model` resident as soon as nothing runs; starts a worker if there is none."""
+
+    def unload(self, model: str) -> None:
+        """Free `model`'s memory as soon as nothing runs."""
+
+    def listen(self, listener: Callable[[ModelState | PluginFault], None]) -> None:
+        """Call `listener`, on the event loop, with every change of a model's state and every
+        plugin fault seen in use."""
+
+    async def close(self) -> None:
+        """End every worker; what runs is lost (`WorkerLost`)."""

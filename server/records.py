@@ -1,0 +1,118 @@
+"""What the database remembers: jobs and images, as plain frozen records."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+#: `20260121_115610_abcd1234`: the UTC time of submission and 8 random hex digits.
+JOB_ID = re.compile(r"\d{8}_\d{6}_[0-9a-f]{8}")
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class JobKind(StrEnum):
+    """What a job does; only kinds that need the GPU take its slot."""
+
+    GENERATE = "generate"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One accepted request.
+
+    `number` orders the queue. `attempt` grows with every dispatch and fences late writers;
+    `losses` counts workers that died on this job, `restarts` the servers in a row that did.
+    `seq` is the last published revision's number within the attempt, known for ended jobs.
+    `images_done` are the indices whose image stood in the gallery at some time: a retry leaves
+    them alone even when the user has deleted the image since.
+    """
+
+    id: str
+    kind: JobKind
+    status: JobStatus
+    model: str
+    family: str
+    params: dict[str, Any]
+    warnings: tuple[str, ...]
+    created_at: datetime
+    number: int = 0
+    attempt: int = 0
+    seq: int = 0
+    losses: int = 0
+    restarts: int = 0
+    images_done: frozenset[int] = field(default_factory=frozenset)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+    @property
+    def num_images(self) -> int:
+        """How many images were asked for."""
+        return int(self.params["num_images"])
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The indices still to make."""
+        return tuple(i for i in range(self.num_images) if i not in self.images_done)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One finished image. `recipe` holds its complete parameters, its own seed among them.
+
+    `width` and `height` are in pixels, `seconds` is the time the image took, `size` its bytes.
+    """
+
+    filename: str
+    job_id: str
+    index: int
+    model: str
+    family: str
+    width: int
+    height: int
+    recipe: dict[str, Any]
+    created_at: datetime
+    seconds: float
+    size: int
+    id: int = 0
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 with `Z` and milliseconds, as every answer writes time."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_job_id(moment: datetime) -> str:
+    """A fresh job id for a job submitted at `moment`."""
+    return f"{moment.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
+
+
+def image_filename(job_id: str, index: int) -> str:
+    """The name under which image `index` of a job and its thumbnail are served."""
+    return f"{job_id}_{index}.png"
