@@ -9,13 +9,18 @@
     │   │   ├── JobNotFound                job_not_found
     │   │   ├── ImageNotFound              image_not_found
     │   │   └── ModelNotFound              model_not_found
+    │   ├── MethodNotAllowed          405  method_not_allowed
     │   ├── JobAlreadyEnded           409  job_already_ended
     │   ├── BodyTooLarge              413  body_too_large
+    │   ├── UnsupportedMediaType      415  unsupported_media_type
+    │   ├── RangeNotSatisfiable       416  range_not_satisfiable
     │   ├── InvalidParameters         422  invalid_parameters
     │   └── IdempotencyConflict       422  idempotency_conflict
     ├── Unavailable               503  the server cannot take it now
     │   ├── QueueFull                      queue_full
-    │   └── ShuttingDown                   shutting_down
+    │   ├── ShuttingDown                   shutting_down
+    │   ├── TooManyStreams                 too_many_streams
+    │   └── DatabaseUnwritable             database_unwritable
     ├── JobFailure                what a job can fail with; the code stands in its snapshot
     │   ├── ModelLoadFailed                model_load_failed
     │   ├── GenerationFailed               generation_failed
@@ -39,6 +44,7 @@ meets it; the message is for people and says what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 
@@ -123,6 +129,22 @@ class ModelNotFound(NotFound):
     title = "Model not found"
 
 
+class MethodNotAllowed(RequestError):
+    """The path exists, but not with this method; `allow` holds those it has."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "Method not allowed"
+
+    def __init__(self, message: str = "", *, allow: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.allow = tuple(allow)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allow)}
+
+
 class JobAlreadyEnded(RequestError):
     """The job is completed, failed or cancelled; there is nothing left to cancel."""
 
@@ -137,6 +159,30 @@ class BodyTooLarge(RequestError):
     code = "body_too_large"
     status = 413
     title = "Body too large"
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is declared as something other than JSON."""
+
+    code = "unsupported_media_type"
+    status = 415
+    title = "Unsupported media type"
+
+
+class RangeNotSatisfiable(RequestError):
+    """The Range header asks for bytes beyond the end of the file of `size` bytes."""
+
+    code = "range_not_satisfiable"
+    status = 416
+    title = "Range not satisfiable"
+
+    def __init__(self, message: str = "", *, size: int = 0) -> None:
+        super().__init__(message)
+        self.size = size
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Content-Range": f"bytes */{self.size}"}
 
 
 class InvalidParameters(RequestError):
@@ -192,6 +238,20 @@ class ShuttingDown(Unavailable):
     title = "Shutting down"
 
 
+class TooManyStreams(Unavailable):
+    """`max_streams` event streams are open."""
+
+    code = "too_many_streams"
+    title = "Too many streams"
+
+
+class DatabaseUnwritable(Unavailable):
+    """The database refuses writes: the disk is full, say."""
+
+    code = "database_unwritable"
+    title = "Database unwritable"
+
+
 class JobFailure(DarkroomError):
     """A reason for which a job fails."""
 
@@ -221,10 +281,17 @@ class OutOfMemory(JobFailure):
 
 
 class PluginFailed(JobFailure):
-    """A plugin broke the contract (wrong object loaded, too few images, a hook that raised)."""
+    """A plugin broke the contract (wrong object loaded, too few images, a hook that raised).
+
+    `provider` is the name of the plugin, empty when it is not known.
+    """
 
     code = "plugin_failed"
     title = "A plugin is at fault"
+
+    def __init__(self, message: str = "", *, provider: str = "") -> None:
+        super().__init__(message)
+        self.provider = provider
 
 
 class StorageFailed(JobFailure):

@@ -137,3 +137,13 @@ class Task(Generic[Params_co]):
             params=params.model_validate(data["params"]),
             indices=tuple(data["indices"]),
         )
+
+
+def recipe(task: Task[GenerationParams], index: int) -> dict[str, Any]:
+    """What makes image `index` of a task again, alone: every parameter, its own seed, the model."""
+    return {
+        **task.params.model_dump(mode="json"),
+        "model": task.model,
+        "seed": task.seed(index),
+        "num_images": 1,
+    }

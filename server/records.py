@@ -116,3 +116,23 @@ def new_job_id(moment: datetime) -> str:
 def image_filename(job_id: str, index: int) -> str:
     """The name under which image `index` of a job and its thumbnail are served."""
     return f"{job_id}_{index}.png"
+
+
+def image_object(record: ImageRecord) -> dict[str, Any]:
+    """The image as `/api/images`, the gallery stream and snapshots show it: its file, its URLs
+    and its whole recipe. `width` and `height` are the file's."""
+    return {
+        **record.recipe,
+        "id": record.id,
+        "filename": record.filename,
+        "url": f"/api/images/{record.filename}",
+        "thumb_url": f"/api/thumbs/{record.filename}",
+        "width": record.width,
+        "height": record.height,
+        "created_at": iso(record.created_at),
+        "job_id": record.job_id,
+        "index": record.index,
+        "model": record.model,
+        "seconds": record.seconds,
+        "size": record.size,
+    }

@@ -1,0 +1,1 @@
+"""The life of a job: kept (`store`), run (`manager`), watched (`feed`)."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PROJECT = "darkroom"
 
+#: The hooks that plugins may wrap: the first answer wins, and it passes through every wrapper.
+WRAPPABLE = frozenset({"load_model", "generate"})
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

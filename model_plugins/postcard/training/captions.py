@@ -3,6 +3,7 @@
 import random
 
 from .scenes import Extra, FlatScene, Landscape, Scene, Thing
+from .words import EXTRA_COLOURS
 
 OPENINGS = (
     *("", "", "", "", "", "", "a picture of ", "a drawing of ", "an image of ", "a postcard of "),
@@ -141,9 +142,10 @@ def _extra(extra: Extra, rng: random.Random) -> str:
         return rng.choice(("the moon", "a moon", "a full moon", "moon"))
     if extra.name in ("clouds", "stars"):
         return rng.choice((extra.name, f"some {extra.name}"))
-    if extra.name == "boat" and rng.random() < 0.3:
-        return f"{article(extra.colour)} sailboat"
-    return article(f"{extra.colour} {extra.name}")
+    noun = "sailboat" if extra.name == "boat" and rng.random() < 0.3 else extra.name
+    if extra.colour == EXTRA_COLOURS[extra.name][0] and rng.random() < 0.5:
+        return article(noun)
+    return article(f"{extra.colour} {noun}")
 
 
 def _landscape(scene: Landscape, rng: random.Random) -> str:

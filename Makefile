@@ -1,0 +1,73 @@
+# Everything a developer types. `make` alone lists it.
+
+PYTHON ?= python3
+ARGS   ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Stamps: newer than pyproject.toml and constraints.txt means that the environment is up to date.
+RUNTIME := $(VENV)/.installed
+DEV     := $(VENV)/.installed-dev
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix soak bench docs clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUNTIME)  ## start the server, setting it up first; ARGS="--port 9000" adds options
+	@$(BIN)/darkroom serve $(ARGS)
+
+# One thread for torch: the suite runs several workers, and one thread repeats its bytes exactly.
+test soak: export OMP_NUM_THREADS = 1
+
+test: $(DEV)  ## run the tests; ARGS="-k gallery" adds options
+	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+check: $(DEV)  ## lint, format, types and layers, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(DEV)  ## mend what the linter and the formatter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+soak: $(DEV)  ## run the tests that take long: crashes at random moments, thousands of jobs
+	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+bench: $(DEV)  ## run the benchmarks
+	@for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+
+docs: $(DEV)  ## write docs/reference anew from the code
+	@$(BIN)/python docs/generate.py
+
+clean:  ## remove what tools left behind; the environment, images and settings stay
+	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -print | xargs rm -rf
+
+# pip's whole output is a page per package, and with --quiet a download of minutes is silent.
+define install
+	echo "Installing Darkroom into $(VENV) (torch is large: the first time takes minutes)"
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --editable '$(1)' \
+		| awk '/^ *Downloading|^Installing|^Successfully/ { print substr($$0, 1, 100); fflush() }'
+endef
+
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	@$(call install,.)
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	@$(call install,.[dev])
+	@touch $(RUNTIME) $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Darkroom needs Python 3.11 or newer. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot create environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+		rm -rf $(VENV); exit 1; }

@@ -1,0 +1,5 @@
+"""``python -m model_plugins.postcard.training``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,110 @@
+"""Judges a landscape: a small classifier of time, terrain and extras, trained on drawn scenes.
+
+Its scenes come from other seeds than the model's, and pass through the model's own autoencoder
+with some noise half of the time, so that it judges what is shown and not how crisp it is.
+"""
+
+import logging
+import random
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
+
+from .latents import encode
+from .scenes import Landscape, sample_landscape
+from .stream import to_tensor
+from .words import EXTRAS, TERRAINS, TIMES
+
+log = logging.getLogger(__name__)
+
+FILE = "judge.pt"
+SEED = 700_000  # apart from every seed of the model's training
+BATCH = 48
+GREATEST_NOISE = 0.4
+
+
+class View(NamedTuple):
+    """What a landscape shows."""
+
+    terrain: str
+    time: str
+    extras: tuple[str, ...]
+
+
+class Judge(nn.Module):
+    """A plain convolutional classifier of pictures halved in size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 24, 48, 64, 64)
+        layers: list[nn.Module] = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after)]
+            layers += [nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.head = nn.Linear(64 * 4 * 4, len(TERRAINS) + len(TIMES) + len(EXTRAS))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of terrains, times and extras for pictures [n, 3, 128, 128] in 0..1."""
+        scores: Tensor = self.head(self.layers(avg_pool2d(pictures, 2)))
+        terrain, time, extras = scores.split((len(TERRAINS), len(TIMES), len(EXTRAS)), dim=-1)
+        return terrain, time, extras
+
+    @torch.no_grad()
+    def look(self, picture: NDArray[np.uint8]) -> View:
+        """Judges one picture [128, 128, 3]."""
+        pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+        terrain, time, extras = self(pixels)
+        seen = [name for name, score in zip(EXTRAS, extras[0], strict=True) if score > 0]
+        return View(TERRAINS[int(terrain.argmax())], TIMES[int(time.argmax())], tuple(seen))
+
+
+def train_judge(work: Path, autoencoder: Any, steps: int) -> None:
+    """Trains the judge and saves it in the work folder."""
+    torch.manual_seed(SEED)
+    judge = Judge().train()
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 2e-3 * (1 - step / steps)
+        rng = random.Random(SEED + step)
+        scenes = [sample_landscape(rng) for _ in range(BATCH)]
+        loss = _loss(judge, _shown(to_tensor(list(scenes)), autoencoder), scenes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 50 == 0:
+            log.info("judge: step %d  loss %.3f", step, loss.item())
+    work.mkdir(parents=True, exist_ok=True)
+    torch.save(judge.state_dict(), work / FILE)
+
+
+def load_judge(work: Path) -> Judge:
+    """The judge that ``train_judge`` saved."""
+    judge = Judge()
+    judge.load_state_dict(torch.load(work / FILE, weights_only=True))
+    return judge.eval()
+
+
+def _loss(judge: Judge, pictures: Tensor, scenes: list[Landscape]) -> Tensor:
+    terrain, time, extras = judge(pictures)
+    names = [{extra.name for extra in scene.extras} for scene in scenes]
+    present = torch.tensor([[float(name in found) for name in EXTRAS] for found in names])
+    terrains = torch.tensor([TERRAINS.index(scene.terrain) for scene in scenes])
+    times = torch.tensor([TIMES.index(scene.time) for scene in scenes])
+    seen = binary_cross_entropy_with_logits(extras, present)
+    return cross_entropy(terrain, terrains) + cross_entropy(time, times) + 4 * seen
+
+
+@torch.no_grad()
+def _shown(pictures: Tensor, autoencoder: Any) -> Tensor:
+    """Half of the pictures as the model would show them, with a little wrong in their latents."""
+    half = len(pictures) // 2
+    latents = encode(pictures[:half])
+    latents += GREATEST_NOISE * torch.rand(half, 1, 1, 1) * torch.randn_like(latents)
+    decoded = autoencoder.decode(latents).sample / 2 + 0.5
+    return torch.cat([decoded.clamp(0, 1), pictures[half:]])

@@ -1,0 +1,90 @@
+"""Third training: the denoiser, together with the text encoders."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import train_text
+from .latents import encode
+from .networks import (
+    SIZE_IDS,
+    build_scheduler,
+    build_text_encoders,
+    build_unet,
+    encode_text,
+    ignore_size_ids,
+)
+from .stream import Batch, Batches, stream
+from .tokens import build_tokenizer
+from .trainer import Settings, Trainer, checkpoint_path, load_average
+
+NAME = "unet"
+
+
+class Painter(nn.Module):
+    """The denoiser and the text encoders that it is trained with."""
+
+    def __init__(self, encoders: nn.ModuleList) -> None:
+        super().__init__()
+        self.encoders = encoders
+        self.unet = build_unet()
+
+    def forward(self, noisy: Tensor, times: Tensor, ids: Tensor) -> Tensor:
+        """Predicted velocity [n, 8, h, w] of noisy latents at times [n] for token numbers."""
+        words, pooled = encode_text(self.encoders, ids)
+        sizes = torch.zeros(len(ids), SIZE_IDS, device=ids.device)
+        conditions = {"text_embeds": pooled, "time_ids": sizes}
+        velocity: Tensor = self.unet(noisy, times, words, added_cond_kwargs=conditions).sample
+        return velocity
+
+
+def train_unet(settings: Settings, start: Path | None = None) -> None:
+    """Trains for the given minutes, from the last checkpoint, exported weights, or the text."""
+    torch.manual_seed(settings.seed)
+    tokenizer = build_tokenizer()
+    painter = Painter(_begin_text(settings, tokenizer))
+    if start is not None:
+        load_exported(painter, start)
+    trainer = Trainer(NAME, painter, settings)
+    batches = Batches(tokenizer, settings.batch, settings.seed + 2, several_sizes=True)
+    kept = build_scheduler().alphas_cumprod.to(settings.device)
+    torch.manual_seed(settings.seed + trainer.step)
+
+    def loss_of(batch: Batch) -> Tensor:
+        latents = encode(batch.pictures)
+        noise = torch.randn_like(latents)
+        times = spread_times(len(latents), len(kept)).to(latents.device)
+        signal = kept[times].sqrt()[:, None, None, None]
+        spread = (1 - kept[times]).sqrt()[:, None, None, None]
+        with settings.autocast():
+            found = trainer.network(signal * latents + spread * noise, times, batch.ids)
+        wanted = signal * noise - spread * latents
+        return (found.float() - wanted).square().mean()
+
+    trainer.fit(
+        stream(batches, trainer.step, settings.workers),
+        loss_of,
+        after_step=lambda: ignore_size_ids(trainer.network.unet),
+    )
+
+
+def _begin_text(settings: Settings, tokenizer: Any) -> nn.ModuleList:
+    reader = train_text.Reader(build_text_encoders(tokenizer))
+    if checkpoint_path(settings.work, train_text.NAME).exists():
+        load_average(settings.work, train_text.NAME, reader)
+    return reader.encoders
+
+
+def load_exported(painter: Painter, folder: Path) -> None:
+    """Fills the painter with weights that ``export`` wrote."""
+    parts = zip(("text_encoder", "text_encoder_2", "unet"), (*painter.encoders, painter.unet))
+    for name, network in parts:
+        network.load_state_dict(type(network).from_pretrained(folder / name).state_dict())
+
+
+def spread_times(count: int, steps: int) -> Tensor:
+    """Times [count], one from each of as many equal parts of 0..steps: steadier than by lot."""
+    shares = (torch.randperm(count) + torch.rand(count)) / count
+    return (shares * steps).long().clamp_max(steps - 1)

@@ -1,0 +1,82 @@
+"""The composition root: the one module that knows all others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from server import __version__, api, web
+from server.api import openapi, problems
+from server.catalog import ModelCatalog
+from server.config import Settings
+from server.executors.inline import InlineExecutor
+from server.executors.process import ProcessExecutor
+from server.http.body_limit import BodyLimit
+from server.http.hosts import HostGuard
+from server.plugins.manager import PluginManager, discover
+from server.plugins.types import Executor
+from server.service import GenerationService
+
+
+def create_service(settings: Settings) -> GenerationService:
+    """Plugins, executor and service, wired; nothing is opened or started yet.
+
+    Raises:
+        ConfigurationError: the default model is unknown, or no family could be used.
+    """
+    plugins = discover(settings.plugin_folder)
+    catalog = ModelCatalog(plugins, settings.default_model)
+    executor = _executor(settings, plugins, catalog)
+    return GenerationService(settings, plugins, catalog, executor)
+
+
+def create_app(settings: Settings, service: GenerationService | None = None) -> FastAPI:
+    """The web application; its lifespan starts and stops the service.
+
+    Args:
+        settings: how the server behaves.
+        service: a service made from the same settings, when the caller has opened one already.
+    """
+    service = service or create_service(settings)
+    app = FastAPI(
+        title="Darkroom",
+        version=__version__,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = service
+    problems.install(app)
+    for router in (*api.routers(), web.pages()):
+        app.include_router(router)
+    openapi.install(app)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(HostGuard, settings=settings)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: GenerationService = app.state.service
+    await service.start()
+    try:
+        yield
+    finally:
+        await service.stop()
+
+
+def _executor(settings: Settings, plugins: PluginManager, catalog: ModelCatalog) -> Executor:
+    def weights(model: str) -> str:
+        return str(catalog.weights(catalog.find(model)[1]))
+
+    options = {
+        "device": settings.device,
+        "preview_interval": settings.preview_interval,
+        "keep_alive": settings.keep_alive,
+        "plugin_folder": str(settings.plugin_folder) if settings.plugin_folder else None,
+    }
+    if settings.executor == "inline":
+        return InlineExecutor(options, weights, plugins)
+    return ProcessExecutor(options, weights)

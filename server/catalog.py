@@ -1,0 +1,254 @@
+"""The catalog: which models there are, and from a request to complete, validated parameters."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from server.errors import (
+    ConfigurationError,
+    InvalidParameters,
+    ModelLoadFailed,
+    ModelNotFound,
+    PluginFailed,
+)
+from server.generation import ALIASES, COMMON_WORDS, GenerationParams, Task
+from server.plugins.manager import PluginManager
+from server.plugins.types import ModelCard, ModelFamily
+from server.records import Job
+from server.sources.references import SourceMissing, locate
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A request made complete, except for a seed that was left to chance.
+
+    `warnings` are sentences about words of the request that this model does not use.
+    """
+
+    family: ModelFamily
+    card: ModelCard
+    params: GenerationParams
+    warnings: tuple[str, ...]
+
+
+class ModelCatalog:
+    """The cards that plugins announced, by id and alias."""
+
+    def __init__(self, plugins: PluginManager, default_model: str | None = None) -> None:
+        """
+        Args:
+            plugins: where families and cards come from.
+            default_model: the model of requests that name none; None: the first bundled card.
+
+        Raises:
+            ConfigurationError: `default_model` is unknown, or there is no model at all.
+        """
+        self._plugins = plugins
+        self._names = _names(plugins.cards)
+        self.default = self._choose(default_model)
+
+    def cards(self) -> list[tuple[ModelFamily, ModelCard]]:
+        """Every model, in the order of announcement."""
+        return list(self._plugins.cards.values())
+
+    def find(self, name: str) -> tuple[ModelFamily, ModelCard]:
+        """The model with this id or alias.
+
+        Raises:
+            ModelNotFound: there is none; the message names the nearest.
+        """
+        try:
+            return self._plugins.cards[self._names[name]]
+        except KeyError:
+            raise ModelNotFound(
+                f"There is no model {name!r}{_did_you_mean(name, self._names)} "
+                f"Known models: {', '.join(self._plugins.cards)}."
+            ) from None
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of requests to this model.
+
+        It is the family's with the card's defaults and fixed values, plus an optional `model`.
+        """
+        family, card = self.find(name)
+        schema = family.params.model_json_schema()
+        properties: dict[str, Any] = {
+            "model": {"const": card.id, "type": "string", "description": "The model's id."}
+        }
+        for word, described in schema["properties"].items():
+            properties[word] = {**described, **_card_words(card, word)}
+        required = [word for word in schema.get("required", []) if word not in _given(card)]
+        return {
+            **schema,
+            "$schema": DRAFT,
+            "title": card.title,
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        }
+
+    def resolve(self, body: Mapping[str, Any], current: str) -> Resolved:
+        """Fill in and validate a request.
+
+        Args:
+            body: the request's JSON object.
+            current: the model that a request without `model` goes to.
+
+        Raises:
+            InvalidParameters: with one problem per field; unknown words get the nearest known.
+        """
+        family, card = self._model_of(body, current)
+        words = {word: value for word, value in body.items() if word != "model"}
+        words = _without_aliases(words)
+        warnings, errors = self._foreign_words(words, family, card)
+        own = {word: value for word, value in words.items() if word in family.params.model_fields}
+        try:
+            params = family.params.model_validate({**card.defaults, **card.fixed, **own})
+        except ValidationError as error:
+            raise InvalidParameters(errors + _problems(error)) from None
+        errors += [
+            _problem([word], f"this model always uses {value!r}", "const")
+            for word, value in card.fixed.items()
+            if getattr(params, word) != value
+        ]
+        if errors:
+            raise InvalidParameters(errors)
+        return Resolved(family, card, params, tuple(warnings))
+
+    def task(self, job: Job) -> Task[GenerationParams]:
+        """The task of a job: the images that are still missing.
+
+        Raises:
+            PluginFailed: its family is not installed any more, or no longer takes its parameters.
+        """
+        family = self._plugins.families.get(job.family)
+        if family is None or job.model not in self._plugins.cards:
+            raise PluginFailed(
+                f"The model {job.model!r} of family {job.family!r} is not installed any more. "
+                "`darkroom plugins` shows what is."
+            )
+        wire = {
+            "job_id": job.id,
+            "model": job.model,
+            "family": job.family,
+            "params": job.params,
+            "indices": job.missing,
+        }
+        try:
+            return Task.from_wire(wire, family.params)
+        except ValidationError as error:
+            raise PluginFailed(
+                f"The family {job.family!r} no longer takes this job's parameters: {error}"
+            ) from error
+
+    def weights(self, card: ModelCard) -> Path:
+        """Where the card's weights lie.
+
+        Raises:
+            ModelLoadFailed: they are not on this machine.
+        """
+        try:
+            return locate(card.source)
+        except SourceMissing as error:
+            raise ModelLoadFailed(str(error)) from error
+
+    def _choose(self, default_model: str | None) -> str:
+        if default_model is not None:
+            try:
+                return self.find(default_model)[1].id
+            except ModelNotFound as error:
+                raise ConfigurationError(f"default_model: {error}") from error
+        bundled = [card.id for _, card in self.cards() if card.bundled]
+        if bundled:
+            return bundled[0]
+        if not self._plugins.cards:
+            raise ConfigurationError(
+                "No model family could be used. `darkroom plugins` shows what is wrong."
+            )
+        return next(iter(self._plugins.cards))
+
+    def _model_of(self, body: Mapping[str, Any], current: str) -> tuple[ModelFamily, ModelCard]:
+        name = body.get("model", current)
+        if not isinstance(name, str):
+            raise InvalidParameters([_problem(["model"], "must be a model's id", "string_type")])
+        try:
+            return self.find(name)
+        except ModelNotFound as error:
+            problem = _problem(["model"], error.message, ModelNotFound.code)
+            raise InvalidParameters([problem]) from None
+
+    def _foreign_words(
+        self, words: Mapping[str, Any], family: ModelFamily, card: ModelCard
+    ) -> tuple[list[str], list[dict[str, Any]]]:
+        """Warnings for words of other families, problems for words that nobody knows."""
+        own = family.params.model_fields
+        known = {*COMMON_WORDS, *self._all_words()}
+        warnings: list[str] = []
+        errors: list[dict[str, Any]] = []
+        for word, value in words.items():
+            if word in own:
+                continue
+            if word == "loras" and value != []:
+                text = f"{card.id} does not support LoRAs; leave `loras` out or send []"
+                errors.append(_problem([word], text, "loras_unsupported"))
+            elif word in known:
+                warnings.append(f"`{word}` is not used by {card.id} and was ignored.")
+            else:
+                text = f"unknown parameter{_did_you_mean(word, [*own, 'model', *ALIASES])}"
+                errors.append(_problem([word], text, "extra_forbidden"))
+        return warnings, errors
+
+    def _all_words(self) -> set[str]:
+        families = self._plugins.families.values()
+        return {word for family in families for word in family.params.model_fields}
+
+
+def _names(cards: Mapping[str, tuple[ModelFamily, ModelCard]]) -> dict[str, str]:
+    """Every id and alias → id; ids come first, so that no alias can hide one."""
+    aliases = {alias: card.id for _, card in cards.values() for alias in card.aliases}
+    return {**aliases, **{card_id: card_id for card_id in cards}}
+
+
+def _given(card: ModelCard) -> dict[str, Any]:
+    return {**card.defaults, **card.fixed}
+
+
+def _card_words(card: ModelCard, word: str) -> dict[str, Any]:
+    described = {"default": _given(card)[word]} if word in _given(card) else {}
+    return {**described, "const": card.fixed[word]} if word in card.fixed else described
+
+
+def _without_aliases(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Other names replaced by ours; one word given under both names is a problem."""
+    named: dict[str, Any] = {}
+    for word, value in words.items():
+        name = ALIASES.get(word, word)
+        if name in named:
+            text = f"is another name of `{name}`, which was given too"
+            raise InvalidParameters([_problem([word], text, "duplicate_parameter")])
+        named[name] = value
+    return named
+
+
+def _problem(loc: list[str], msg: str, kind: str) -> dict[str, Any]:
+    return {"loc": loc, "msg": msg, "type": kind}
+
+
+def _problems(error: ValidationError) -> list[dict[str, Any]]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        _problem([str(step) for step in item["loc"]], item["msg"], item["type"]) for item in found
+    ]
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{near[0]}`?" if near else "."

@@ -1,0 +1,57 @@
+"""Files that never change, as answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from server.errors import ImageNotFound, RangeNotSatisfiable
+
+CACHE_CONTROL = "public, max-age=31536000, immutable"
+ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+#: A single range: `first-last`, `first-` or `-length`.
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
+
+
+async def immutable_file(request: Request, path: Path, media_type: str) -> Response:
+    """Serve a file that never changes: ETag, Range, If-None-Match, cached for good.
+
+    Raises:
+        ImageNotFound: the file vanished a moment ago.
+        RangeNotSatisfiable: no byte of the wanted range exists.
+    """
+    try:
+        status = await asyncio.to_thread(path.stat)
+    except FileNotFoundError:
+        raise ImageNotFound(f"The image {path.name} was just deleted.") from None
+    headers = {"Cache-Control": CACHE_CONTROL}
+    response = FileResponse(path, media_type=media_type, headers=headers, stat_result=status)
+    if _is_known(request.headers, response.headers["etag"]):
+        kept = {name: response.headers[name] for name in ("etag", "last-modified")}
+        return Response(status_code=304, headers={**headers, **kept})
+    _check_range(request, status.st_size)
+    return response
+
+
+def _is_known(headers: Headers, etag: str) -> bool:
+    wanted = headers.get("if-none-match", "")
+    return wanted.strip() == "*" or etag in ENTITY_TAG.findall(wanted)
+
+
+def _check_range(request: Request, size: int) -> None:
+    """Refuse a range without a byte in it, and drop a header that makes no sense or asks for
+    several ranges: RFC 9110 lets a server ignore those, starlette would answer 400."""
+    wanted = request.headers.get("range")
+    if wanted is None:
+        return
+    match = RANGE.fullmatch(wanted.strip())
+    first, last = match.groups() if match else ("", "")
+    if (not first and not last) or (first and last and int(first) > int(last)):
+        del MutableHeaders(scope=request.scope)["range"]
+    elif int(first) >= size if first else int(last) == 0:
+        raise RangeNotSatisfiable(f"The file has {size} bytes.", size=size)

@@ -1,0 +1,127 @@
+"""The newest snapshot of every live job, and those who watch.
+
+A subscriber that is not ready to read loses intermediate snapshots, never a change of status: it
+delays nobody and holds at most one snapshot per status of each job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from server.snapshots import JobSnapshot
+
+#: Jobs whose unread snapshots one subscriber may hold; the longest-waiting job is dropped beyond.
+MAX_PENDING_JOBS = 2000
+
+
+class Subscription:
+    """One watcher's unread snapshots. Iterate over it; it ends when `close` is called, after what
+    is unread, or for a single job after its terminal snapshot."""
+
+    def __init__(self, job_id: str | None = None) -> None:
+        self._job_id = job_id
+        self._unread: dict[str, list[JobSnapshot]] = {}
+        self._ready = asyncio.Event()
+        self._closed = False
+
+    def offer(self, snapshot: JobSnapshot) -> None:
+        """Take note of a newer snapshot; it replaces an unread one of the same status."""
+        if self._job_id not in (None, snapshot.job_id):
+            return
+        unread = self._unread.setdefault(snapshot.job_id, [])
+        if unread and unread[-1].status == snapshot.status:
+            unread.pop()
+        unread.append(snapshot)
+        if len(self._unread) > MAX_PENDING_JOBS:
+            del self._unread[next(iter(self._unread))]
+        self._ready.set()
+
+    def close(self) -> None:
+        """End the iteration after what is unread."""
+        self._closed = True
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[JobSnapshot]:
+        while True:
+            while self._unread:
+                snapshot = self._take()
+                yield snapshot
+                if self._job_id is not None and snapshot.status.ended:
+                    return
+            if self._closed:
+                return
+            self._ready.clear()
+            await self._ready.wait()
+
+    def _take(self) -> JobSnapshot:
+        job_id, unread = next(iter(self._unread.items()))
+        snapshot = unread.pop(0)
+        if not unread:
+            del self._unread[job_id]
+        return snapshot
+
+
+class JobFeed:
+    """Publishes snapshots of live jobs. Lives on the event loop."""
+
+    def __init__(self) -> None:
+        self._current: dict[str, JobSnapshot] = {}
+        self._subscriptions: set[Subscription] = set()
+        self._closed = False
+
+    def current(self, job_id: str) -> JobSnapshot | None:
+        """The newest snapshot of a live job; None when the job is not live."""
+        return self._current.get(job_id)
+
+    def publish(self, snapshot: JobSnapshot) -> None:
+        """Make this the job's newest snapshot. After a terminal one the job is not live."""
+        if snapshot.status.ended:
+            self._current.pop(snapshot.job_id, None)
+        else:
+            self._current[snapshot.job_id] = snapshot
+        for subscription in self._subscriptions:
+            subscription.offer(snapshot)
+
+    @contextmanager
+    def subscribe(self, job_id: str | None = None) -> Iterator[Subscription]:
+        """Watch one job, or all: the current snapshots at once, then the newest."""
+        subscription = Subscription(job_id)
+        for snapshot in self._current.values():
+            subscription.offer(snapshot)
+        if self._closed:
+            subscription.close()
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def close(self) -> None:
+        """End every subscription, those to come too."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.close()
+
+
+class Bell:
+    """Wakes everyone who waits for something new. Lives on the event loop."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.closed = False
+
+    def ring(self) -> None:
+        """Wake all who wait; those who come later wait for the next ring."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    def close(self) -> None:
+        """Wake all for the last time."""
+        self.closed = True
+        self._event.set()
+
+    def waiter(self) -> asyncio.Event:
+        """What to wait for. Take it before looking, or the ring between is missed."""
+        return self._event

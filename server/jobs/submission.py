@@ -1,0 +1,47 @@
+"""From a resolved request to a job that can be queued."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from server.catalog import Resolved
+from server.errors import InvalidParameters
+from server.generation import draw_seed
+from server.jobs.store import IdempotencyKey
+from server.records import Job, JobKind, JobStatus, new_job_id, now
+
+
+def new_job(resolved: Resolved) -> Job:
+    """A job with its seed drawn, so that the recipe is complete before it is queued."""
+    params = resolved.params.model_dump(mode="json")
+    if params["seed"] is None:
+        params["seed"] = draw_seed()
+    moment = now()
+    return Job(
+        id=new_job_id(moment),
+        kind=JobKind.GENERATE,
+        status=JobStatus.QUEUED,
+        model=resolved.card.id,
+        family=resolved.family.name,
+        params=params,
+        warnings=resolved.warnings,
+        created_at=moment,
+    )
+
+
+def idempotency_key(key: str | None, scope: str, body: Mapping[str, Any]) -> IdempotencyKey | None:
+    """A client's key with what it stands for; None without one.
+
+    Raises:
+        InvalidParameters: it is empty or too long.
+    """
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255:
+        problem = {"loc": ["Idempotency-Key"], "msg": "must have 1 to 255 characters"}
+        raise InvalidParameters([{**problem, "type": "string_length"}])
+    canonical = json.dumps(body, sort_keys=True).encode()
+    return IdempotencyKey(scope, key, hashlib.sha256(canonical).hexdigest())

@@ -1,0 +1,145 @@
+"""Is what a plugin brings sound? Every function returns its findings as sentences that name the
+thing and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pluggy
+from pydantic import ValidationError
+
+from server.errors import summary
+from server.generation import GenerationParams
+from server.plugins import spec
+from server.plugins.types import ModelCard, ModelFamily
+
+#: What must not be imported to announce a family: it would make the web process slow and large.
+HEAVY = frozenset({"torch", "diffusers", "transformers"})
+
+_LOAD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def describe(error: BaseException) -> str:
+    """An exception in a line: its class and its text."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def hook_faults(implementation: pluggy.HookImpl, name: str) -> Iterator[str]:
+    """What is wrong with one implementation of hook `name`, as far as its signature shows."""
+    function, wraps = implementation.function, implementation.wrapper or implementation.hookwrapper
+    known = spec.hooks()
+    if name not in known:
+        if not implementation.optionalhook:
+            yield f"There is no hook `{name}`{nearest(name, known)}."
+    elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield f"Hook `{name}` is an async function: write it as a plain `def`."
+    elif name in spec.WRAPPABLE:
+        if inspect.isgeneratorfunction(function) and not wraps:
+            yield (
+                f"Hook `{name}` is a generator function, which would answer for every family: "
+                "return an iterator or None, or make it a wrapper with "
+                "`@hookimpl(wrapper=True)`."
+            )
+    elif wraps:
+        yield f"Hook `{name}` cannot be wrapped, only {_words(spec.WRAPPABLE)} can."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`: did you mean …?` when some known word is near, else `; there are …`."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean `{close[0]}`?" if close else f"; there are {_words(names)}"
+
+
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def family_faults(family: ModelFamily) -> Iterator[str]:
+    """What makes a whole family unusable."""
+    where = f"Family `{family.name}`"
+    if not _is_params(family.params):
+        yield (
+            f"{where}: `params` is {family.params!r}: make it a subclass of "
+            "`darkroom.GenerationParams`."
+        )
+        return
+    yield from _load_faults(family)
+    try:
+        family.params.model_json_schema()
+    except Exception as error:  # noqa: BLE001 - the class is the plugin's
+        yield f"{where}: {family.params.__name__} has no JSON Schema: {describe(error)}"
+        return
+    problem = default_problem(family.params, {})
+    if problem:
+        yield (
+            f"{where}: {family.params.__name__} does not validate its own defaults: {problem}. "
+            "Mend the default or its bounds."
+        )
+
+
+def _is_params(params: object) -> bool:
+    return isinstance(params, type) and issubclass(params, GenerationParams)
+
+
+def _load_faults(family: ModelFamily) -> Iterator[str]:
+    where = f"Family `{family.name}`: `load` is {family.load!r}"
+    if not (isinstance(family.load, str) and _LOAD.fullmatch(family.load)):
+        yield f'{where}: write it as "module:callable".'
+        return
+    module = family.load.partition(":")[0]
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except Exception as error:  # noqa: BLE001 - finding a submodule imports the plugin's packages
+        yield f"{where}: looking for module `{module}` raised {describe(error)}"
+        return
+    if not found:
+        yield f"{where}: there is no module `{module}`; correct the name or add the file."
+
+
+def card_faults(family: ModelFamily, card: object) -> Iterator[str]:
+    """What makes one card of a sound family unusable."""
+    if not isinstance(card, ModelCard):
+        yield (
+            f"Family `{family.name}`: {card!r} among its cards is not a `ModelCard`; make it one."
+        )
+        return
+    problem = default_problem(family.params, {**card.defaults, **card.fixed})
+    if problem:
+        yield (
+            f"Model `{card.id}`: its `defaults` and `fixed` values are not valid for "
+            f"{family.params.__name__}: {problem}. Correct them."
+        )
+
+
+def default_problem(params: type[GenerationParams], values: Mapping[str, Any]) -> str:
+    """Why a request of defaults and `values` is refused, empty when it is accepted.
+
+    It travels as a request does: as JSON, validated by the class.
+    """
+    try:
+        body = {**default_request(params), **values}
+        params.model_validate(params.model_validate(body).model_dump(mode="json"))
+    except ValidationError as error:
+        return summary([dict(problem) for problem in error.errors()])
+    except Exception as error:  # noqa: BLE001 - validators are the plugin's code
+        return describe(error)
+    return ""
+
+
+def default_request(params: type[GenerationParams]) -> dict[str, Any]:
+    """The defaults of `params` as JSON-compatible data, with a prompt."""
+    fields = params.model_fields
+    values = {
+        name: field.get_default(call_default_factory=True, validated_data={})
+        for name, field in fields.items()
+        if not field.is_required()
+    }
+    prompt = values.get("prompt") or next(iter(fields["prompt"].examples or []), "a test picture")
+    built = params.model_construct(**{**values, "prompt": prompt})
+    return built.model_dump(mode="json", warnings=False)

@@ -1,0 +1,245 @@
+"""Finds plugins, admits those that are sound, and calls their hooks.
+
+A faulty plugin is loud and alone: its fault is logged and stands in its record, and everybody
+else works on. That is why nothing here calls pluggy for all plugins at once where one that
+raises would lose the others' results.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from server.errors import JobFailure, ModelLoadFailed, PluginFailed
+from server.generation import Task
+from server.plugins import spec
+from server.plugins.checks import HEAVY, describe, hook_faults
+from server.plugins.defaults import DefaultAnswers, Promise, checked_images, checked_pipeline
+from server.plugins.discovery import Candidate, Misplaced, find
+from server.plugins.ledger import Ledger
+from server.plugins.registry import ModelRegistry
+from server.plugins.types import (
+    FinishedJob,
+    LoadContext,
+    ModelCard,
+    ModelFamily,
+    NewImage,
+    Pipeline,
+    PluginRecord,
+    StepListener,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+logger = logging.getLogger(__name__)
+
+
+def discover(plugin_folder: Path | None = None, *, package: str = "model_plugins") -> PluginManager:
+    """Find and announce every plugin.
+
+    Args:
+        plugin_folder: the user's folder of `.py` files and packages.
+        package: the package whose subpackages are the built-in families.
+    """
+    manager = PluginManager()
+    for candidate in find(plugin_folder, package):
+        manager.add(candidate)
+    return manager
+
+
+class PluginManager:
+    """The plugins, and what the sound ones announced.
+
+    Attributes:
+        families: by name, in the order of announcement.
+        cards: family and card by model id, in the order of announcement.
+    """
+
+    families: Mapping[str, ModelFamily]
+    cards: Mapping[str, tuple[ModelFamily, ModelCard]]
+
+    def __init__(self) -> None:
+        self._registry = ModelRegistry()
+        self.families = self._registry.families
+        self.cards = self._registry.cards
+        self._ledger = Ledger()
+        self._packages: dict[str, str] = {}
+        self._pluggy = pluggy.PluginManager(spec.PROJECT)
+        self._pluggy.add_hookspecs(spec)
+        self._pluggy.register(DefaultAnswers(self._registry), spec.PROJECT)
+
+    def records(self) -> tuple[PluginRecord, ...]:
+        """Every plugin that was found, with its faults and warnings so far. Thread-safe."""
+        return self._ledger.records()
+
+    def provider(self, family: str) -> str:
+        """The name of the plugin that announced `family`.
+
+        Raises:
+            KeyError: nobody did.
+        """
+        return self._registry.provider(family)
+
+    def fault(self, provider: str, message: str) -> None:
+        """Note a fault seen in use; the same one again changes nothing. Thread-safe."""
+        self._ledger.fault(provider, message)
+
+    def culprit(self, error: BaseException, family: str) -> str:
+        """The plugin at fault when `error` came out of loading or generating for `family`: the
+        one whose code raised it, else the family's provider."""
+        if isinstance(error, PluginFailed) and error.provider:
+            return error.provider
+        cause = error.__cause__ or error
+        for frame, _ in reversed(list(traceback.walk_tb(cause.__traceback__))):
+            module = f"{frame.f_globals.get('__name__', '')}."
+            for package, name in self._packages.items():
+                if module.startswith(f"{package}."):
+                    return name
+        return self.provider(family)
+
+    # --- announcement --------------------------------------------------------------------
+
+    def add(self, candidate: Candidate) -> None:
+        """Import a plugin, register it, and take in what it announces."""
+        record = PluginRecord(candidate.name, candidate.version, candidate.origin)
+        if record.name in self._ledger:
+            fault = f"Another plugin is named {record.name}: rename one of the two."
+            self._ledger.open(replace(record, faults=(fault,)))
+            return
+        self._ledger.open(record)
+        heavy = HEAVY & sys.modules.keys()
+        if self._register(candidate):
+            self._announce(candidate.name)
+        imported = (HEAVY & sys.modules.keys()) - heavy
+        if imported:
+            self._ledger.warn(
+                candidate.name,
+                f"It imports {', '.join(sorted(imported))} when it is announced, which makes the "
+                "server slow to start: import it in the module that `load` names.",
+            )
+
+    def _register(self, candidate: Candidate) -> bool:
+        """Import and register; a plugin with a faulty hook is refused whole."""
+        name = candidate.name
+        try:
+            plugin = candidate.load()
+        except Misplaced as error:
+            self.fault(name, str(error))
+            return False
+        except (Exception, SystemExit) as error:
+            logger.info("Plugin %s cannot be imported", name, exc_info=error)
+            self.fault(name, f"Importing it raised {describe(error)}. Mend or remove it.")
+            return False
+        try:
+            self._pluggy.register(plugin, name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            reason = str(error).replace("\n", ", ")
+            self.fault(name, f"{reason}. Correct it: see the reference of hooks.")
+            return False
+        faults = [
+            fault for hook, impl in self._implementations(name) for fault in hook_faults(impl, hook)
+        ]
+        for fault in faults:
+            self.fault(name, fault)
+        if faults:
+            self._pluggy.unregister(name=name)
+        self._packages[candidate.package] = name
+        return not faults
+
+    def _implementations(self, plugin: str) -> Iterator[tuple[str, pluggy.HookImpl]]:
+        for hook, caller in vars(self._pluggy.hook).items():
+            for implementation in caller.get_hookimpls():
+                if implementation.plugin_name == plugin:
+                    yield hook, implementation
+
+    def _announce(self, name: str) -> None:
+        for hook, implementation in self._implementations(name):
+            if hook == "register_model_families":
+                for item in self._announced(name, implementation):
+                    for fault in self._registry.accept(name, item):
+                        self.fault(name, fault)
+
+    def _announced(self, name: str, implementation: pluggy.HookImpl) -> Iterable[object]:
+        try:
+            answer: Any = implementation.function()
+            if isinstance(answer, Iterable):
+                return list(answer)
+        except (Exception, SystemExit) as error:
+            logger.info("Plugin %s cannot announce", name, exc_info=error)
+            self.fault(name, f"register_model_families raised {describe(error)}. Mend it.")
+            return ()
+        self.fault(
+            name,
+            f"register_model_families returned {answer!r}: return a list of `ModelFamily`.",
+        )
+        return ()
+
+    # --- in the worker -------------------------------------------------------------------
+
+    def load_model(self, card: ModelCard, context: LoadContext) -> Pipeline:
+        """Load a model.
+
+        Raises:
+            ModelLoadFailed: the family's `load`, or a plugin around it, raised; its cause is
+                what was raised.
+            PluginFailed: there is no such `load`, or what came of it is not a `Pipeline`.
+        """
+        try:
+            pipeline: object = self._pluggy.hook.load_model(card=card, context=context)
+        except JobFailure:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ModelLoadFailed(
+                f"Loading the model `{card.id}` failed: {describe(error)}"
+            ) from error
+        return checked_pipeline(pipeline, self._around("load_model"))
+
+    def generate(
+        self, pipeline: Pipeline, task: Task[Any], on_step: StepListener
+    ) -> Iterator[Image]:
+        """Make the images of `task`, one by one.
+
+        Raises:
+            PluginFailed: something else than one RGB image per `task.indices` came.
+            BaseException: whatever the pipeline, a plugin around it, or `on_step` raises.
+        """
+        images = self._pluggy.hook.generate(pipeline=pipeline, task=task, on_step=on_step)
+        return checked_images(images, task.indices, self._around("generate"))
+
+    def _around(self, hook: str) -> Promise:
+        """Who is at fault when the family answered rightly: the outermost plugin around it."""
+        caller = getattr(self._pluggy.hook, hook)
+        names = [
+            implementation.plugin_name
+            for implementation in caller.get_hookimpls()
+            if implementation.plugin_name != spec.PROJECT
+        ]
+        who = f"Hook `{hook}` of {' or '.join(names)}" if names else f"Hook `{hook}`"
+        return (names[-1] if names else "", who)
+
+    # --- in the server -------------------------------------------------------------------
+
+    def job_finished(self, job: FinishedJob) -> None:
+        """Tell every observer that a job ended."""
+        self._observe("job_finished", job=job)
+
+    def image_added(self, image: NewImage) -> None:
+        """Tell every observer that an image stands in the gallery."""
+        self._observe("image_added", image=image)
+
+    def _observe(self, hook: str, **arguments: object) -> None:
+        for implementation in getattr(self._pluggy.hook, hook).get_hookimpls():
+            try:
+                # A plugin may take fewer arguments than the specification has.
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except (Exception, SystemExit) as error:
+                logger.exception("Plugin %s raised in %s", implementation.plugin_name, hook)
+                self.fault(implementation.plugin_name, f"{hook} raised {describe(error)}. Mend it.")

@@ -1,0 +1,435 @@
+"""GenerationService: the façade that the HTTP API, the dialects and the command line speak to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from server import datafolder
+from server.catalog import ModelCatalog
+from server.config import Settings
+from server.database import Database
+from server.errors import (
+    JobAlreadyEnded,
+    ModelNotFound,
+    QueueFull,
+    ShuttingDown,
+)
+from server.gallery import Filters, Gallery, ImagePage
+from server.jobs import submission
+from server.jobs.manager import JobManager
+from server.jobs.progress import snapshot_of
+from server.jobs.store import IdempotencyKey, JobStore
+from server.plugins.manager import PluginManager
+from server.plugins.types import Executor, ModelCard, ModelFamily
+from server.records import ImageRecord, Job, JobStatus
+from server.residency import ModelStatus, Residency
+from server.snapshots import JobSnapshot, ModelState, PluginFault
+from server.storage import ImageFiles
+
+log = logging.getLogger(__name__)
+
+#: Seconds that running jobs get to end when the server stops; what is left is put back.
+DRAIN = 4.0
+
+#: Seconds that a cancel waits for the running step to end.
+CANCEL_WAIT = 5.0
+
+#: How many images the gallery stream reads from the database at a time.
+REPLAY = 100
+
+CURRENT_MODEL = "current_model"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request would run. `expected_seconds` is learned from the model's newest images."""
+
+    model: str
+    family: str
+    params: dict[str, Any]
+    warnings: tuple[str, ...]
+    needs_load: bool
+    expected_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The queue in numbers. `completed`, `failed` and `cancelled` count the kept history."""
+
+    paused: bool
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class GenerationService:
+    """Everything a client can ask for. Construct it, `start` it, `stop` it, on one event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plugins: PluginManager,
+        catalog: ModelCatalog,
+        executor: Executor,
+    ) -> None:
+        self.settings = settings
+        self.plugins = plugins
+        self.catalog = catalog
+        self.current_model = catalog.default
+        self._executor = executor
+        self._residency = Residency(catalog)
+        self._accepting = False
+        self._accept_lock = asyncio.Lock()
+        self._lock: FileLock | None = None
+
+    # --- life ------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Take the data folder and open the database; `start` does it unless done before.
+
+        Raises:
+            FolderUnusable, FolderInUse, DatabaseUnreadable: with what to do about it.
+        """
+        folders = self.settings.folders
+        self._lock = datafolder.acquire(folders)
+        self._database = Database(folders.database)
+        self._store = JobStore(self._database)
+        self._gallery = Gallery(self._database, ImageFiles(folders.images, folders.thumbs))
+        self.manager = JobManager(
+            store=self._store,
+            gallery=self._gallery,
+            catalog=self.catalog,
+            plugins=self.plugins,
+            executor=self._executor,
+            paused=self.settings.on_start == "pause",
+            job_ended=self._retain,
+        )
+
+    async def start(self) -> None:
+        """Take up what the last run left, and begin to work."""
+        if self._lock is None:
+            self.open()
+        self._executor.listen(self._note)
+        await self._recall_current_model()
+        await self.manager.start()
+        if self.settings.preload:
+            self._executor.load(self.current_model)
+        self._accepting = True
+
+    async def stop(self) -> None:
+        """Let running jobs end for a few seconds, put the others back, let go of everything."""
+        self._accepting = False
+        await self.manager.stop(DRAIN)
+        self._database.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # --- jobs ------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        body: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        scope: str = "anonymous",
+    ) -> JobSnapshot:
+        """Accept a request; when this returns, the job is on the disk and will end.
+
+        Args:
+            body: one model's parameters, and optionally `model`.
+            idempotency_key: a repeat with the same key and body returns the first job.
+            scope: whose keys these are.
+
+        Raises:
+            InvalidParameters, IdempotencyConflict, QueueFull, ShuttingDown
+        """
+        key = submission.idempotency_key(idempotency_key, scope, body)
+        if key is not None:
+            earlier = await asyncio.to_thread(self._store.find_by_key, key)
+            if earlier is not None:
+                return await self._snapshot(earlier)
+        job = submission.new_job(self.catalog.resolve(body, self.current_model))
+        # A client that goes away must not leave a job in the database that nobody runs.
+        return await asyncio.shield(self._accept(job, key))
+
+    async def plan(self, body: Mapping[str, Any]) -> Plan:
+        """What `submit` would do with this request.
+
+        Raises:
+            InvalidParameters
+        """
+        resolved = self.catalog.resolve(body, self.current_model)
+        card, params = resolved.card, resolved.params
+        rate = await asyncio.to_thread(self._gallery.seconds_per_work, card.id)
+        work = params.steps * params.width * params.height * params.num_images
+        return Plan(
+            model=card.id,
+            family=resolved.family.name,
+            params=params.model_dump(mode="json"),
+            warnings=resolved.warnings,
+            needs_load=self._residency.state(card) != "loaded",
+            expected_seconds=None if rate is None else round(rate * work, 2),
+        )
+
+    async def job(self, job_id: str) -> tuple[Job, JobSnapshot]:
+        """A job with its newest snapshot.
+
+        Raises:
+            JobNotFound
+        """
+        job = await asyncio.to_thread(self._store.get, job_id)
+        return job, await self._snapshot(job)
+
+    async def jobs(
+        self, *, status: JobStatus | None, limit: int, cursor: str | None
+    ) -> tuple[list[JobSnapshot], str | None]:
+        """Jobs newest first, and the cursor of the next page or None."""
+        found, next_cursor = await asyncio.to_thread(self._store.page, status, limit, cursor)
+        ended = [job.id for job in found if job.status.ended]
+        images = await asyncio.to_thread(self._gallery.of_jobs, ended)
+        snapshots = [
+            self.manager.feed.current(job.id) or snapshot_of(job, images.get(job.id, ()))
+            for job in found
+        ]
+        return snapshots, next_cursor
+
+    async def cancel(self, job_id: str) -> JobSnapshot:
+        """Cancel a queued or running job and return its snapshot, usually the terminal one.
+
+        Raises:
+            JobNotFound, JobAlreadyEnded
+        """
+        job = await asyncio.to_thread(self._store.get, job_id)
+        with self.manager.feed.subscribe(job_id) as snapshots:
+            if not await self.manager.cancel(job_id):
+                raise JobAlreadyEnded(f"The job {job_id} is {job.status.value} already.")
+            # When the running step is a long one, the answer shows the job as it is.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CANCEL_WAIT):
+                    async for snapshot in snapshots:
+                        if snapshot.status.ended:
+                            return snapshot
+        return (await self.job(job_id))[1]
+
+    async def delete_job(self, job_id: str) -> None:
+        """Forget a job; a queued or running one is cancelled. Its images stay.
+
+        Raises:
+            JobNotFound
+        """
+        await asyncio.to_thread(self._store.get, job_id)
+        if await self.manager.cancel(job_id):
+            await self.wait(job_id)
+        await asyncio.to_thread(self._store.delete, job_id)
+
+    async def watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
+        """The job's current snapshot, then the newest whenever the caller is ready, up to the
+        terminal one.
+
+        Raises:
+            JobNotFound: at once, not at the first iteration.
+        """
+        if self.manager.feed.current(job_id) is None:
+            await asyncio.to_thread(self._store.get, job_id)
+        return self._watch(job_id)
+
+    async def watch_jobs(self) -> AsyncIterator[JobSnapshot]:
+        """Snapshots of all live jobs, until the server stops."""
+        with self.manager.feed.subscribe() as snapshots:
+            async for snapshot in snapshots:
+                yield snapshot
+
+    async def watch_images(self, after: int | None) -> AsyncIterator[ImageRecord]:
+        """New images, until the server stops; with `after` (a row id) first those since then."""
+        bell = self.manager.new_image
+        last = after
+        if last is None:
+            last = await asyncio.to_thread(self._gallery.newest_id)
+        while True:
+            waiter = bell.waiter()
+            found = await asyncio.to_thread(self._gallery.after, last, REPLAY)
+            for image in found:
+                last = image.id
+                yield image
+            if bell.closed:
+                return
+            if not found:
+                await waiter.wait()
+
+    async def wait(self, job_id: str) -> JobSnapshot:
+        """The job's terminal snapshot, when it has one.
+
+        Raises:
+            JobNotFound, ShuttingDown
+        """
+        snapshots = await self.watch(job_id)
+        async for snapshot in snapshots:
+            if snapshot.status.ended:
+                return snapshot
+        raise ShuttingDown("The server is stopping; the job goes on after its next start.")
+
+    # --- queue -----------------------------------------------------------------------------
+
+    async def queue(self) -> QueueState:
+        """The queue in numbers."""
+        counts = await asyncio.to_thread(self._store.counts)
+        return QueueState(
+            paused=self.manager.paused,
+            pending=self.manager.waiting,
+            running=self.manager.running,
+            completed=counts[JobStatus.COMPLETED],
+            failed=counts[JobStatus.FAILED],
+            cancelled=counts[JobStatus.CANCELLED],
+        )
+
+    async def pause(self) -> QueueState:
+        """Start no more jobs; what runs ends."""
+        self.manager.pause()
+        return await self.queue()
+
+    async def resume(self) -> QueueState:
+        """Run waiting jobs again."""
+        self.manager.resume()
+        return await self.queue()
+
+    # --- gallery ---------------------------------------------------------------------------
+
+    async def images(
+        self,
+        *,
+        limit: int,
+        offset: int = 0,
+        cursor: str | None = None,
+        q: str | None = None,
+        model: str | None = None,
+        lora: str | None = None,
+    ) -> ImagePage:
+        """Images, newest first. `q`: every word begins a word of the prompt or the model."""
+        filters = Filters(q, self._card_id(model), lora)
+        return await asyncio.to_thread(
+            self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor
+        )
+
+    async def image_file(self, filename: str) -> Path:
+        """Where the image's PNG lies.
+
+        Raises:
+            ImageNotFound
+        """
+        return await asyncio.to_thread(self._gallery.image_path, filename)
+
+    async def thumb_file(self, filename: str) -> Path:
+        """Where the image's WebP thumbnail lies.
+
+        Raises:
+            ImageNotFound
+        """
+        return await asyncio.to_thread(self._gallery.thumb_path, filename)
+
+    async def delete_image(self, filename: str) -> None:
+        """Delete an image with its thumbnail and row; its job stays in the history.
+
+        Raises:
+            ImageNotFound
+        """
+        await asyncio.to_thread(self._gallery.delete, filename)
+
+    # --- models ----------------------------------------------------------------------------
+
+    def models(self) -> list[ModelStatus]:
+        """Every model and its state."""
+        return [self._status(family, card) for family, card in self.catalog.cards()]
+
+    async def load(self, model: str) -> ModelStatus:
+        """Make this the current model, also after a restart, and load it when nothing runs.
+
+        Raises:
+            ModelNotFound
+        """
+        family, card = self.catalog.find(model)
+        await asyncio.to_thread(self._store.remember, CURRENT_MODEL, card.id)
+        self.current_model = card.id
+        self._executor.load(card.id)
+        return self._status(family, card)
+
+    async def unload(self, model: str) -> ModelStatus:
+        """Free this model's memory when nothing runs.
+
+        Raises:
+            ModelNotFound
+        """
+        family, card = self.catalog.find(model)
+        self._executor.unload(card.id)
+        return self._status(family, card)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    async def _watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
+        with self.manager.feed.subscribe(job_id) as snapshots:
+            if self.manager.feed.current(job_id) is None:
+                yield (await self.job(job_id))[1]
+                return
+            async for snapshot in snapshots:
+                yield snapshot
+
+    async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
+        # One at a time: the limit holds, and the queue has the order of the database.
+        async with self._accept_lock:
+            if not self._accepting:
+                raise ShuttingDown("The server is stopping. Send the request again later.")
+            if self.manager.waiting >= self.settings.max_queued:
+                raise QueueFull(
+                    f"{self.manager.waiting} jobs wait already (`max_queued`). Try again later."
+                )
+            created = await asyncio.to_thread(self._store.create, job, key)
+            if created.id != job.id:
+                return await self._snapshot(created)
+            return self.manager.enqueue(created)
+
+    async def _snapshot(self, job: Job) -> JobSnapshot:
+        live = self.manager.feed.current(job.id)
+        if live is not None:
+            return live
+        images = await asyncio.to_thread(self._gallery.of_jobs, [job.id])
+        return snapshot_of(job, images.get(job.id, ()))
+
+    async def _recall_current_model(self) -> None:
+        remembered = await asyncio.to_thread(self._store.recall, CURRENT_MODEL)
+        try:
+            self.current_model = self.catalog.find(remembered)[1].id
+        except ModelNotFound:
+            self.current_model = self.catalog.default  # never chosen, or uninstalled since
+
+    def _retain(self) -> None:
+        if self.settings.keep_jobs is not None:
+            self._store.prune(self.settings.keep_jobs)
+        if self.settings.keep_images is not None:
+            self._gallery.prune(self.settings.keep_images)
+
+    def _note(self, message: ModelState | PluginFault) -> None:
+        match message:
+            case ModelState(model, state, text):
+                self._residency.note(message)
+                if state == "failed":
+                    log.warning("%s could not be loaded: %s", model, text)
+            case PluginFault(provider, text):
+                self.plugins.fault(provider, text)
+
+    def _card_id(self, name: str | None) -> str | None:
+        try:
+            return None if name is None else self.catalog.find(name)[1].id
+        except ModelNotFound:
+            return name  # images of a model that is not installed any more
+
+    def _status(self, family: ModelFamily, card: ModelCard) -> ModelStatus:
+        return self._residency.status(family, card, current=card.id == self.current_model)

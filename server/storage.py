@@ -1,0 +1,83 @@
+"""Image and thumbnail files, written so that a crash leaves a whole file or none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from server.errors import StorageFailed
+
+
+class ImageFiles:
+    """The two folders with full-size images and thumbnails; both use the image's file name.
+
+    Names come from the database, never from a request.
+    """
+
+    def __init__(self, images: Path, thumbs: Path) -> None:
+        self._images = images
+        self._thumbs = thumbs
+
+    def image(self, filename: str) -> Path:
+        """Where the full-size PNG lies."""
+        return self._images / filename
+
+    def thumb(self, filename: str) -> Path:
+        """Where the thumbnail (WebP, whatever its name ends with) lies."""
+        return self._thumbs / filename
+
+    def write(self, filename: str, png: bytes, thumbnail: bytes) -> None:
+        """Write both files durably, the image first.
+
+        Raises:
+            StorageFailed: the disk is full or a folder cannot be written; nothing is left behind.
+        """
+        try:
+            _write(self.image(filename), png)
+            _write(self.thumb(filename), thumbnail)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # the folder itself may be what is broken
+                self.remove([filename])
+            raise StorageFailed(
+                f"The image could not be written to {self._images}: {error.strerror or error}. "
+                "Free disk space or mend the folder's permissions, then generate it again."
+            ) from error
+
+    def remove(self, filenames: Iterable[str]) -> None:
+        """Remove images with their thumbnails; those that are gone already are no error."""
+        for filename in filenames:
+            for path in (self.image(filename), self.thumb(filename)):
+                path.unlink(missing_ok=True)
+
+    def remove_partial(self) -> None:
+        """Remove temporary files that a crash left behind."""
+        for folder in (self._images, self._thumbs):
+            for path in folder.glob(".*.part"):
+                path.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,25 @@
+"""What a worker process is told when it starts."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class WorkerOptions(BaseModel):
+    """The settings that matter to a worker; it travels as JSON on its command line.
+
+    Attributes:
+        device: `auto`, or torch's name of a device.
+        preview_interval: least seconds between two previews; 0 after every step; negative: none.
+        keep_alive: seconds an idle worker stays; 0 ends it after each job; negative: it stays.
+        plugin_folder: the user's folder of plugins.
+        log_level: `debug`, `info`, `warning` or `error`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = "auto"
+    preview_interval: float = 0.15
+    keep_alive: float = 600
+    plugin_folder: str | None = None
+    log_level: str = "info"

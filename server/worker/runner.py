@@ -1,0 +1,212 @@
+"""Runs tasks one by one: loads the model, makes the images, reports every step.
+
+Imports no torch: the inline executor runs this in the server's process for tests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import perf_counter
+from typing import Any
+
+from PIL.Image import Image
+
+from server import pnginfo
+from server.errors import PluginFailed
+from server.generation import Task, recipe
+from server.plugins.manager import PluginManager
+from server.plugins.types import ModelFamily
+from server.snapshots import (
+    ImageReady,
+    LoadModel,
+    PhaseChanged,
+    PluginFault,
+    RunTask,
+    StepDone,
+    TaskCancelled,
+    TaskFinished,
+    TaskMessage,
+    TaskStarted,
+    UnloadModel,
+    WorkerMessage,
+)
+from server.worker.cache import ModelCache
+from server.worker.device import release_memory
+from server.worker.encode import png, thumbnail
+from server.worker.failures import failure, is_out_of_memory
+from server.worker.options import WorkerOptions
+from server.worker.preview import Previewer
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[WorkerMessage], None]
+
+
+class Cancelled(BaseException):
+    """Ends a task from inside its step. Not an `Exception`, so that no pipeline swallows it."""
+
+
+class Runner:
+    """Executes a worker's commands. `run`, `load`, `unload` and `close` belong to one thread, the
+    generation thread; `cancel` may be called from any."""
+
+    def __init__(
+        self, plugins: PluginManager, send: Send, previewer: Previewer, options: WorkerOptions
+    ) -> None:
+        """
+        Args:
+            plugins: the families, announced in this process.
+            send: takes every message; called from several threads, must not block.
+            previewer: makes the previews and sends them itself.
+            options: the worker's settings.
+        """
+        self._plugins = plugins
+        self._send = send
+        self._previewer = previewer
+        self._models = ModelCache(plugins, send, options.device)
+        self._cancelled: tuple[str, int] | None = None
+
+    def cancel(self, job_id: str, attempt: int) -> None:
+        """Stop this attempt after its current step, or before it begins."""
+        self._cancelled = (job_id, attempt)
+
+    def load(self, command: LoadModel) -> None:
+        """Make a model resident; a failure is told as its `ModelState`."""
+        try:
+            self._models.get(command.model, command.weights)
+        except Exception as error:
+            log.exception("Loading %s failed", command.model)
+            if isinstance(error, PluginFailed):
+                family, _ = self._models.find(command.model)
+                self._send(PluginFault(self._plugins.culprit(error, family.name), error.message))
+            release_memory()
+
+    def unload(self, command: UnloadModel) -> None:
+        """Free a model's memory."""
+        self._models.unload(command.model)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._models.clear()
+
+    def run(self, command: RunTask) -> None:
+        """Run a task; whatever happens, its last message is sent."""
+        job_id, attempt = command.task["job_id"], command.attempt
+        self._send(TaskStarted(job_id, attempt))
+        exhausted = False
+        try:
+            last: TaskMessage = self._attempt(command)
+        except Cancelled:
+            last = TaskCancelled()
+        except Exception as error:
+            log.exception("Job %s failed", job_id)
+            exhausted = is_out_of_memory(error)
+            last = self._failure(error, command.task["family"])
+        finally:
+            self._previewer.end_image()
+        if exhausted:
+            # Only now: the exception's frames held the tensors.
+            release_memory()
+        self._send(last)
+
+    def _attempt(self, command: RunTask) -> TaskFinished:
+        self._send(PhaseChanged("preparing"))
+        family, _ = self._models.find(command.task["model"])
+        task = Task.from_wire(command.task, family.params)
+        attempt = _Attempt(task, self._send, self._previewer, self._check(task, command.attempt))
+        if not self._models.holds(task.model, command.weights):
+            self._send(PhaseChanged("loading"))
+        pipeline = self._models.get(task.model, command.weights)
+        self._previewer.begin(family.latent_format)
+        # Leaving the block waits for the encoders, so that finished images are sent in any case.
+        with ThreadPoolExecutor(1, "encode") as encoders:
+            attempt.begin(task.indices[0])
+            images = self._plugins.generate(pipeline, task, attempt.on_step)
+            for place, image in enumerate(images, start=1):
+                attempt.hand_over(image, encoders)
+                if place < len(task.indices):
+                    attempt.begin(task.indices[place])
+            self._send(PhaseChanged("saving"))
+        return attempt.finished()
+
+    def _check(self, task: Task[Any], attempt: int) -> Callable[[], None]:
+        """What the step listener calls: raises once the attempt is cancelled."""
+        key = (task.job_id, attempt)
+
+        def check() -> None:
+            if self._cancelled == key:
+                raise Cancelled
+
+        return check
+
+    def _failure(self, error: Exception, family: str) -> TaskMessage:
+        """The task's last message; a fault of another plugin than the family's is told apart."""
+        failed = failure(error)
+        if failed.fault is None or family not in self._plugins.families:
+            return failed
+        culprit = self._plugins.culprit(error, family)
+        if culprit == self._plugins.provider(family):
+            return failed
+        self._send(PluginFault(culprit, failed.fault))
+        return type(failed)(failed.code, failed.message)
+
+
+class _Attempt:
+    """One attempt at one task: which image is being made, and what the reporting costs."""
+
+    def __init__(
+        self, task: Task[Any], send: Send, previewer: Previewer, check: Callable[[], None]
+    ) -> None:
+        self._task = task
+        self._send = send
+        self._previewer = previewer
+        self._check = check
+        self._index = 0
+        self._began = 0.0
+        self._host_seconds = {"steps": 0.0, "images": 0.0}
+        self._encoded: list[Future[None]] = []
+
+    def begin(self, index: int) -> None:
+        """Image `index` is the next one."""
+        self._check()
+        self._index = index
+        self._began = perf_counter()
+        self._send(PhaseChanged("generating", index))
+
+    def on_step(self, step: int, total_steps: int, latents: Any = None) -> None:
+        """See `StepListener`."""
+        entered = perf_counter()
+        self._check()
+        self._send(StepDone(self._index, step, total_steps))
+        self._previewer.offer(self._index, latents)
+        self._host_seconds["steps"] += perf_counter() - entered
+
+    def hand_over(self, image: Image, encoders: ThreadPoolExecutor) -> None:
+        """The running image is made: the rest happens off the generation thread."""
+        entered = perf_counter()
+        self._previewer.end_image()
+        seconds = entered - self._began
+        self._encoded.append(encoders.submit(self._deliver, image, self._index, seconds))
+        self._host_seconds["images"] += perf_counter() - entered
+
+    def finished(self) -> TaskFinished:
+        """The task's last message. Raises what an encoder raised."""
+        for encoded in self._encoded:
+            encoded.result()
+        return TaskFinished(self._host_seconds)
+
+    def _deliver(self, image: Image, index: int, seconds: float) -> None:
+        document = pnginfo.document(recipe(self._task, index), self._task.job_id, index)
+        width, height = image.size
+        self._send(
+            ImageReady(
+                image_index=index,
+                width=width,
+                height=height,
+                seconds=seconds,
+                png=png(image, document),
+                thumbnail=thumbnail(image),
+            )
+        )
