@@ -9,12 +9,15 @@ from fastapi import FastAPI
 
 from server import __version__, api, web
 from server.api import openapi, problems
+from server.api.metrics import Metrics, RequestCounter
 from server.catalog import ModelCatalog
 from server.config import Settings
 from server.executors.inline import InlineExecutor
 from server.executors.process import ProcessExecutor
 from server.http.body_limit import BodyLimit
+from server.http.headers import SecurityHeaders
 from server.http.hosts import HostGuard
+from server.http.sse import Streams
 from server.plugins.manager import PluginManager, discover
 from server.plugins.types import Executor
 from server.service import GenerationService
@@ -48,12 +51,16 @@ def create_app(settings: Settings, service: GenerationService | None = None) -> 
         redoc_url=None,
     )
     app.state.service = service
+    app.state.streams = Streams(settings.max_streams)
+    app.state.metrics = Metrics()
     problems.install(app)
     for router in (*api.routers(), web.pages()):
         app.include_router(router)
     openapi.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(HostGuard, settings=settings)
+    app.add_middleware(RequestCounter, metrics=app.state.metrics)
+    app.add_middleware(SecurityHeaders)
     return app
 
 

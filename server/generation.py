@@ -55,6 +55,10 @@ def _json_number(value: Any) -> Any:
 #: its strict mode refuses `512.0`; the published schema says the opposite on both.
 Integer = Annotated[int, BeforeValidator(_json_integer), Field(strict=True)]
 
+#: A seed. Its bounds stand before the validator: after it, pydantic leaves them out of the schema
+#: of `Seed | None`.
+Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED), BeforeValidator(_json_integer)]
+
 #: A finite number with exactly JSON Schema's meaning.
 Number = Annotated[float, BeforeValidator(_json_number), Field(strict=True, allow_inf_nan=False)]
 
@@ -75,11 +79,8 @@ class GenerationParams(BaseModel):
     width: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Width in pixels.")
     height: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Height in pixels.")
     steps: Integer = Field(20, ge=1, le=150, description="Denoising steps.")
-    seed: Integer | None = Field(
-        None,
-        ge=0,
-        le=MAX_SEED,
-        description="Start of the random numbers; null draws one. Image i uses seed + i.",
+    seed: Seed | None = Field(
+        None, description="Start of the random numbers; null draws one. Image i uses seed + i."
     )
     num_images: Integer = Field(1, ge=1, le=10, description="How many images to make.")
 

@@ -357,7 +357,8 @@ class GenerationService:
             ModelNotFound
         """
         family, card = self.catalog.find(model)
-        await asyncio.to_thread(self._store.remember, CURRENT_MODEL, card.id)
+        chosen = {"model": card.id, "default": self.catalog.default}
+        await asyncio.to_thread(self._store.remember, CURRENT_MODEL, chosen)
         self.current_model = card.id
         self._executor.load(card.id)
         return self._status(family, card)
@@ -404,11 +405,12 @@ class GenerationService:
         return snapshot_of(job, images.get(job.id, ()))
 
     async def _recall_current_model(self) -> None:
-        remembered = await asyncio.to_thread(self._store.recall, CURRENT_MODEL)
-        try:
-            self.current_model = self.catalog.find(remembered)[1].id
-        except ModelNotFound:
-            self.current_model = self.catalog.default  # never chosen, or uninstalled since
+        chosen = await asyncio.to_thread(self._store.recall, CURRENT_MODEL)
+        # A default that was configured since then is the newer wish.
+        if chosen is None or chosen["default"] != self.catalog.default:
+            return
+        with contextlib.suppress(ModelNotFound):  # uninstalled since
+            self.current_model = self.catalog.find(chosen["model"])[1].id
 
     def _retain(self) -> None:
         if self.settings.keep_jobs is not None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -14,25 +10,17 @@ TESTS = Path(__file__).parent
 PLUGINS = TESTS / "plugins"
 COLOURS = PLUGINS / "colours.py"
 WATERMARK = TESTS / "plugins_wrapping" / "watermark.py"
+#: Misbehaving plugins, a file each.
 GALLERY = TESTS / "plugins_gallery"
 
 
 def fill_folder(folder: Path, *plugins: Path) -> Path:
-    """A plugin folder with copies of these plugins."""
+    """A plugin folder with links to these plugins.
+
+    Links, because one process imports a module name once, for all tests: a copy would be another
+    module of the same name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for plugin in plugins:
-        shutil.copy(plugin, folder)
+        (folder / plugin.name).symlink_to(plugin)
     return folder
-
-
-@contextmanager
-def forgotten_imports() -> Iterator[None]:
-    """Forget afterwards the modules imported meanwhile, and what was appended to `sys.path`:
-    plugin folders of other tests hold modules of the same names."""
-    path, modules = sys.path.copy(), set(sys.modules)
-    yield
-    for name in sys.modules.keys() - modules:
-        file = getattr(sys.modules[name], "__file__", None)
-        if file and not any(Path(file).is_relative_to(entry) for entry in path if entry):
-            del sys.modules[name]
-    sys.path[:] = path

@@ -76,7 +76,7 @@ class HostGuard:
 
     def _is_ours(self, header: str) -> bool:
         name = _hostname(header)
-        return name != "" and (self._any_host or name in self._hosts or _is_loopback(name))
+        return name != "" and (self._any_host or name in self._hosts or is_loopback(name))
 
     def _may_change(self, header: str, scheme: str, host: str) -> bool:
         origin = parse_origin(header)
@@ -109,7 +109,9 @@ def _hostname(header: str) -> str:
     return origin.host if origin else ""
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether a host name or address means this machine only."""
+    """Whether this host name or IP address is reached from this machine alone."""
     if name == "localhost":
         return True
     try:

@@ -24,7 +24,7 @@ class ProblemResponse(JSONResponse):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, error: DarkroomError, **extra: Any) -> None:
+    def __init__(self, error: DarkroomError, /, **extra: Any) -> None:
         content = {**document(error), **extra}
         super().__init__(content, status_code=error.status, headers=error.headers)
 
@@ -43,7 +43,7 @@ def document(error: DarkroomError) -> dict[str, Any]:
     return problem
 
 
-def render(error: DarkroomError, **extra: Any) -> ProblemResponse:
+def render(error: DarkroomError, /, **extra: Any) -> ProblemResponse:
     """The answer to a request that met `error`; what the server is to blame for is logged."""
     if error.status >= 500 and not isinstance(error, Unavailable):
         logger.error("a request failed: %s", error, exc_info=error)

@@ -188,6 +188,10 @@ class JobManager:
             self._running[job.id] = run
             try:
                 await self._attempt(slot, run)
+            except Exception:
+                # The slot goes on; this job stands in the database and is taken up at the next
+                # start.
+                log.exception("job %s is left to the next start", job.id)
             finally:
                 del self._running[job.id]
 

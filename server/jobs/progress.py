@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from server.records import ImageRecord, Job, JobStatus, image_object, iso
 from server.snapshots import (
-    ImageReady,
     JobSnapshot,
     PhaseChanged,
     PreviewReady,
@@ -29,7 +28,7 @@ def snapshot_of(job: Job, images: Iterable[ImageRecord] = ()) -> JobSnapshot:
         seq=job.seq,
         status=job.status,
         model=job.model,
-        kind=job.kind,
+        kind=job.kind.value,
         num_images=job.num_images,
         created_at=iso(job.created_at) or "",
         phase="preparing" if job.status is JobStatus.PROCESSING else None,
@@ -42,26 +41,14 @@ def snapshot_of(job: Job, images: Iterable[ImageRecord] = ()) -> JobSnapshot:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    """How fast the attempt goes: steps done since the first one, and when that was."""
-
-    since: float
-    steps: int = 0
-
-    def eta(self, now: float, remaining: float) -> float | None:
-        if self.steps == 0:
-            return None
-        return round((now - self.since) / self.steps * remaining, 1)
-
-
 class Progress:
     """One attempt as it goes on. `current` is its newest snapshot."""
 
     def __init__(self, job: Job, images: Iterable[ImageRecord]) -> None:
         self.current = snapshot_of(job, images)
-        self._images_made = len(job.images_done)
-        self._pace: _Pace | None = None
+        self._done_before = len(job.images_done)
+        self._indices = job.missing
+        self._first: tuple[float, int] | None = None
 
     def advance(self, message: TaskMessage, now: float) -> JobSnapshot | None:
         """Take a message into account; None when it shows nothing new.
@@ -79,9 +66,6 @@ class Progress:
                 if image_index != self.current.image_index:
                     return None
                 return self.change(preview=jpeg)
-            case ImageReady():
-                self._images_made += 1
-                return None
             case _:
                 return None
 
@@ -103,22 +87,21 @@ class Progress:
         )
 
     def _step(self, image_index: int, step: int, total: int, now: float) -> JobSnapshot:
-        if self._pace is None:
-            self._pace = _Pace(now)
-        else:
-            self._pace = replace(self._pace, steps=self._pace.steps + self._new_steps(step))
-        num_images = self.current.num_images
-        done = min(1.0, (self._images_made + step / total) / num_images)
-        remaining = max(0.0, (num_images - self._images_made) * total - step)
+        place = self._indices.index(image_index)
+        done = place * total + step
+        remaining = len(self._indices) * total - done
+        progress = (self._done_before + done / total) / self.current.num_images
         return self.change(
             image_index=image_index,
             step=step,
             total_steps=total,
-            progress=max(self.current.progress, done),
-            eta_seconds=self._pace.eta(now, remaining),
+            progress=max(self.current.progress, progress),
+            eta_seconds=self._eta(done, remaining, now),
         )
 
-    def _new_steps(self, step: int) -> int:
-        """Steps since the last one heard of: the worker skips some when it is fast."""
-        before = self.current.step
-        return step - before if before is not None and step > before else step
+    def _eta(self, done: int, remaining: int, now: float) -> float | None:
+        """Seconds left at the pace since the first step, which is slower than the others."""
+        if self._first is None:
+            self._first = (now, done)
+        since, first = self._first
+        return round((now - since) / (done - first) * remaining, 1) if done > first else None

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from server.database import Database, idempotency, jobs, row_of, state
 from server.errors import IdempotencyConflict, JobNotFound, Quarantined
-from server.records import Job, JobStatus, now
+from server.records import Job, JobKind, JobStatus, now
 
 #: How long an Idempotency-Key is remembered.
 KEY_LIFETIME = timedelta(hours=24)
@@ -285,6 +285,7 @@ def _job(row: Row[Any]) -> Job:
     return Job(
         **{
             **values,
+            "kind": JobKind(row.kind),
             "status": JobStatus(row.status),
             "warnings": tuple(row.warnings),
             "images_done": frozenset(row.images_done),

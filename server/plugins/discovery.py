@@ -137,7 +137,8 @@ def _namesake(stem: str, source: Path, folder: Path) -> str | None:
     elsewhere = [path for path in sys.path if path != str(folder)]
     for spec in (_current_spec(stem), PathFinder.find_spec(stem, elsewhere)):
         # A spec without an origin is a plain folder somewhere on the path, not a module.
-        if spec is not None and spec.origin and Path(spec.origin) != source:
+        # Links are followed: the same file in two plugin folders is one module.
+        if spec and spec.origin and Path(spec.origin).resolve() != source.resolve():
             return spec.origin if spec.has_location else f"Python's own {stem}"
     return None
 

@@ -154,9 +154,7 @@ def encode_preview(latents: npt.NDArray[np.float32], latent_format: LatentFormat
     return buffer.getvalue()
 
 
-def colours(
-    latents: npt.NDArray[np.float32], latent_format: LatentFormat
-) -> npt.NDArray[np.uint8]:
+def colours(latents: npt.NDArray[np.float32], latent_format: LatentFormat) -> npt.NDArray[np.uint8]:
     """What `latents` (channels, height, width) look like: (height, width, 3), 0 … 255.
 
     Raises:

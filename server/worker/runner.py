@@ -17,7 +17,6 @@ from server import pnginfo
 from server.errors import PluginFailed
 from server.generation import Task, recipe
 from server.plugins.manager import PluginManager
-from server.plugins.types import ModelFamily
 from server.snapshots import (
     ImageReady,
     LoadModel,

@@ -124,7 +124,7 @@ def load(card: ModelCard, context: LoadContext) -> ColoursPipeline:
 
 
 def _card(model: str, **more: Any) -> ModelCard:
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).resolve().parent)
     title = model.replace("-", " ").capitalize()
     return ModelCard(
         id=model,

@@ -20,5 +20,6 @@ def generate() -> Generator[None, Iterator[Image.Image], Iterator[Image.Image]]:
 
 def marked(image: Image.Image) -> Image.Image:
     """The image with the square."""
-    image.paste((255, 255, 255), (image.width - SIZE, image.height - SIZE))
+    corner = (image.width - SIZE, image.height - SIZE, image.width, image.height)
+    image.paste((255, 255, 255), corner)
     return image

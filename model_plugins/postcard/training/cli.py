@@ -1,16 +1,31 @@
 """The command line of the training."""
 
 import argparse
+import json
 import logging
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
+from .evaluate import Sampling, evaluate, table
+from .export import export, load_pipeline
+from .judge_landscape import load_judge, train_judge
+from .sheet import draw_sheet, draw_steps
+from .train_text import train_text
+from .train_unet import train_unet
+from .train_vae import train_vae
 from .trainer import Settings
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 WORK = Path(tempfile.gettempdir()) / "postcard"
+DEFAULT = Sampling()
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,58 +39,100 @@ def main(arguments: list[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m model_plugins.postcard.training",
-        description="Trains the embedded model from nothing, in this order: "
-        "text, vae, unet, export, judge, evaluate, sheet.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Trains the embedded model from nothing. Run the commands in the order in "
+        "which they are listed; each has its own --help. Every training resumes where it stopped.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_training(commands, "text", "train the text encoders to read captions", 128, 2.0)
-    _add_training(commands, "vae", "train the autoencoder's decoder", 64, 8.0)
-    _add_training(commands, "unet", "train the denoiser and the text encoders", 32, 60.0)
+    _add_training(commands, "vae", "train the decoder of the autoencoder", 64, 12.0)
+    _add_training(commands, "unet", "train the denoiser with the text encoders", 32, 60.0)
+    _add_export(commands)
+    _add_judge(commands)
+    _add_evaluate(commands)
+    _add_sheet(commands)
     return parser
 
 
-def _add_training(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    text: str,
-    batch: int,
-    minutes: float,
-) -> None:
-    command = _add(commands, name, text)
-    command.add_argument("--batch", type=int, default=batch, help="scenes of a step")
-    command.add_argument("--minutes", type=float, default=minutes, help="how long to train")
-    command.add_argument("--rate", type=float, default=1e-3, help="learning rate")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--workers", type=int, default=0, help="processes that draw (0: none)")
-    command.add_argument("--average", type=float, default=0.9995, help="decay of averaged weights")
-    command.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
-    if name == "unet":
-        command.add_argument("--start", type=Path, help="exported weights to begin with")
-    command.set_defaults(run=lambda options: _train(name, options))
-
-
-def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
-) -> argparse.ArgumentParser:
+def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     command.add_argument("--work", type=Path, default=WORK, help="folder of checkpoints")
-    command.add_argument("--device", default="cpu", help="cpu or cuda")
     command.add_argument("--threads", type=int, default=2, help="cores to compute with")
     return command
 
 
-def _train(name: str, options: argparse.Namespace) -> None:
-    from .train_text import train_text
-    from .train_unet import train_unet
-    from .train_vae import train_vae
-
-    settings = Settings(
-        **{field: getattr(options, field) for field in Settings.__dataclass_fields__}
+def _add_training(commands: Commands, name: str, text: str, batch: int, minutes: float) -> None:
+    command = _add(commands, name, text)
+    command.add_argument("--device", default="cpu", help="cpu or cuda")
+    command.add_argument("--batch", type=int, default=batch, help="scenes in a step")
+    command.add_argument("--minutes", type=float, default=minutes, help="how long to train")
+    command.add_argument("--rate", type=float, default=1e-3, help="learning rate")
+    command.add_argument("--seed", type=int, default=0, help="of weights, scenes and noise")
+    command.add_argument("--workers", type=int, default=0, help="processes that draw (0: none)")
+    command.add_argument("--average", type=float, default=0.9995, help="decay of the average")
+    command.add_argument(
+        "--precision", choices=("bf16", "fp32"), default="bf16", help="of the computation"
     )
     if name == "unet":
+        command.add_argument("--start", type=Path, help="folder of exported weights to begin with")
+    command.set_defaults(run=_train, name=name)
+
+
+def _train(options: argparse.Namespace) -> None:
+    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+    if options.name == "unet":
         train_unet(settings, options.start)
     else:
-        {"text": train_text, "vae": train_vae}[name](settings)
+        {"text": train_text, "vae": train_vae}[options.name](settings)
+
+
+def _add_export(commands: Commands) -> None:
+    command = _add(commands, "export", "write the averaged weights for the server, and check them")
+    command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write")
+    command.set_defaults(run=lambda options: export(options.work, options.weights))
+
+
+def _add_judge(commands: Commands) -> None:
+    command = _add(commands, "judge", "train the classifier that judges landscapes")
+    command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
+    command.add_argument("--steps", type=int, default=500, help="training steps")
+    command.set_defaults(run=_judge)
+
+
+def _judge(options: argparse.Namespace) -> None:
+    train_judge(options.work, load_pipeline(options.weights).vae, options.steps)
+
+
+def _add_evaluate(commands: Commands) -> None:
+    command = _add(commands, "evaluate", "measure how well pictures follow their prompts")
+    _add_sampling(command)
+    command.add_argument("--report", type=Path, help="JSON file to write the figures to")
+    command.set_defaults(run=_evaluate)
+
+
+def _add_sampling(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
+    command.add_argument("--steps", type=int, default=DEFAULT.steps, help="sampling steps")
+    command.add_argument("--cfg", type=float, default=DEFAULT.cfg, help="guidance scale")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    pipeline, judge = load_pipeline(options.weights), load_judge(options.work)
+    report = evaluate(pipeline, judge, Sampling(options.steps, options.cfg))
+    if options.report is not None:
+        options.report.write_text(json.dumps(report, indent=2) + "\n")
+    log.info("%d steps, CFG %s\n%s", options.steps, options.cfg, table(report))
+
+
+def _add_sheet(commands: Commands) -> None:
+    command = _add(commands, "sheet", "paint contact sheets")
+    _add_sampling(command)
+    command.add_argument("--pictures", type=Path, default=Path(), help="folder to write to")
+    command.set_defaults(run=_sheet)
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    pipeline, sampling = load_pipeline(options.weights), Sampling(options.steps, options.cfg)
+    draw_sheet(pipeline, options.pictures / "postcard-sheet.png", sampling)
+    draw_steps(pipeline, options.pictures / "postcard-steps.png", sampling)

@@ -62,27 +62,13 @@ def _boat(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Li
     x, y = _spot(canvas, rng, 0.68, 0.76)
     size = canvas.unit * rng.uniform(0.13, 0.17)
     sail, hull = tint(COLOURS[colour], light), tint((110, 66, 40), light)
-    half, deep = size, size * 0.4
-    canvas.polygon(
-        [(x - half, y), (x + half, y), (x + half / 2, y + deep), (x - half / 2, y + deep)], hull
-    )
+    deck = [(x - size, y), (x + size, y), (x + size * 0.5, y + size * 0.4)]
+    canvas.polygon([*deck, (x - size * 0.5, y + size * 0.4)], hull)
     canvas.box(x - size * 0.05, y - size * 1.7, x + size * 0.05, y, hull)
-    canvas.polygon(
-        [
-            (x + size * 0.1, y - size * 1.65),
-            (x + size * 0.95, y - size * 0.15),
-            (x + size * 0.1, y - size * 0.15),
-        ],
-        sail,
-    )
-    canvas.polygon(
-        [
-            (x - size * 0.1, y - size * 1.4),
-            (x - size * 0.75, y - size * 0.15),
-            (x - size * 0.1, y - size * 0.15),
-        ],
-        sail,
-    )
+    foot = y - size * 0.15
+    for inner, outer, tip in ((0.1, 0.95, 1.65), (-0.1, -0.75, 1.4)):
+        mast = x + size * inner
+        canvas.polygon([(mast, y - size * tip), (x + size * outer, foot), (mast, foot)], sail)
 
 
 def _house(canvas: Canvas, rng: random.Random, colour: str, time: str, light: Light) -> None:
@@ -90,11 +76,11 @@ def _house(canvas: Canvas, rng: random.Random, colour: str, time: str, light: Li
     size = canvas.unit * rng.uniform(0.14, 0.18)
     top = foot - size * 1.1
     canvas.box(x - size, top, x + size, foot, tint(COLOURS[colour], light))
-    roof = tint((112, 58, 44), light)
+    roof, door = tint((112, 58, 44), light), tint((70, 46, 36), light)
     canvas.polygon([(x - size * 1.25, top), (x, top - size * 0.9), (x + size * 1.25, top)], roof)
     pane: RGB = (150, 190, 220) if time == "day" else (255, 222, 120)
     canvas.box(x - size * 0.7, top + size * 0.25, x - size * 0.2, top + size * 0.7, pane)
-    canvas.box(x + size * 0.2, foot - size * 0.75, x + size * 0.65, foot, tint((70, 46, 36), light))
+    canvas.box(x + size * 0.2, foot - size * 0.75, x + size * 0.65, foot, door)
 
 
 def _tree(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Light) -> None:

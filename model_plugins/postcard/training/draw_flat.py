@@ -20,12 +20,13 @@ def draw_flat(scene: FlatScene, width: int, height: int) -> Image.Image:
     for thing in scene.things:
         centre = (thing.centre[0] * width, thing.centre[1] * height)
         extent = thing.extent * canvas.unit
-        draw_shape(canvas, thing.shape, COLOURS[thing.colour], ground, centre, extent)
+        colour = COLOURS[thing.colour]
+        draw_shape(canvas, thing.shape, colour=colour, ground=ground, centre=centre, extent=extent)
     return canvas.image()
 
 
 def draw_shape(
-    canvas: Canvas, shape: str, colour: RGB, ground: RGB, centre: Point, extent: float
+    canvas: Canvas, shape: str, *, colour: RGB, ground: RGB, centre: Point, extent: float
 ) -> None:
     """Draws one shape that is ``extent`` pixels wide; a ring's hole shows the ground."""
     radius = extent / 2

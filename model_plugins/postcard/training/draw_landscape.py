@@ -105,13 +105,15 @@ def _mountains(canvas: Canvas, rng: random.Random, mood: Mood) -> None:
         foot = 0.86 * canvas.height
         half = (foot - peak) * rng.uniform(0.55, 0.75)
         shade = mix(rock, (40, 42, 60), rng.uniform(0.0, 0.3))
-        _mountain(canvas, (x, peak), half, foot, shade, snow)
+        _mountain(canvas, (x, peak), (half, foot), shade, snow)
     meadow = tint((96, 150, 84), mood.light)
     _rolling(canvas, rng, [(0.8, 0.02, meadow)])
 
 
-def _mountain(canvas: Canvas, peak: Point, half: float, foot: float, rock: RGB, snow: RGB) -> None:
+def _mountain(canvas: Canvas, peak: Point, base: Point, rock: RGB, snow: RGB) -> None:
+    """A snowy peak; ``base`` is half of its width and the height of its foot, in pixels."""
     x, y = peak
+    half, foot = base
     canvas.polygon([(x, y), (x + half, foot), (x - half, foot)], rock)
     canvas.polygon([(x, y), (x + half, foot), (x + half * 0.2, foot)], mix(rock, (20, 22, 40), 0.3))
     line = y + (foot - y) * 0.3

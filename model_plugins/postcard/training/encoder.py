@@ -5,8 +5,10 @@ blocks into one, carrying four moments (mean, slope across, slope down, twist) o
 axes. The moments of the joined block are linear in those of its four quarters.
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .latents import BLOCK, CHANNELS, LUMA_CHROMA, block_kernels
 
@@ -14,7 +16,7 @@ MOMENTS = 4
 CARRIED = 3 * MOMENTS
 
 
-def set_encoder(layers: nn.Sequential) -> None:
+def set_encoder(layers: Any) -> None:
     """Fills the five convolutions of an encoder without residual blocks, and freezes them."""
     first, *joins, last = layers
     with torch.no_grad():
@@ -38,7 +40,7 @@ def _join(quarter: float) -> Tensor:
             step = torch.tensor(
                 [[1, 0, 0, 0], [x, 1, 0, 0], [y, 0, 1, 0], [x * y, y, x, 1]], dtype=torch.float32
             )
-            kernel[:, :, row, column] = torch.block_diag(step, step, step) / 4
+            kernel[:, :, row, column] = torch.kron(torch.eye(3), step) / 4
     return kernel
 
 

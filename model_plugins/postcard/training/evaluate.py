@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,35 +27,39 @@ Z_95 = 1.959964
 Verdicts = Iterator[tuple[str, bool]]
 
 
-def evaluate(pipeline: Any, judge: Judge, steps: int, cfg: float) -> dict[str, Any]:
+class Sampling(NamedTuple):
+    """How to paint: number of steps and guidance scale."""
+
+    steps: int = 20
+    cfg: float = 3.0
+
+
+def evaluate(pipeline: Any, judge: Judge, sampling: Sampling) -> dict[str, Any]:
     """Paints and judges every prompt with every seed of ``prompts.json``."""
     asked = json.loads(PROMPTS.read_text())
     tallies: dict[str, list[bool]] = defaultdict(list)
     for seed in asked["seeds"]:
         for wanted in asked["flat"]:
-            picture = paint(pipeline, wanted["prompt"], seed, steps, cfg)
+            picture = paint(pipeline, wanted["prompt"], seed, sampling)
             _count(tallies, _judge_flat(picture, wanted))
         for wanted in asked["landscapes"]:
-            picture = paint(pipeline, wanted["prompt"], seed, steps, cfg)
+            picture = paint(pipeline, wanted["prompt"], seed, sampling)
             _count(tallies, _judge_landscape(judge, picture, wanted))
         log.info("judged seed %d", seed)
     return {
-        "steps": steps,
-        "cfg": cfg,
+        **sampling._asdict(),
         "model": _figures(tallies),
         "judges_on_drawn_scenes": _figures(_judge_the_judges(judge)),
     }
 
 
-def paint(
-    pipeline: Any, prompt: str, seed: int, steps: int, cfg: float, negative: str = ""
-) -> NDArray[np.uint8]:
+def paint(pipeline: Any, prompt: str, seed: int, sampling: Sampling) -> NDArray[np.uint8]:
     """One picture [128, 128, 3] as the server would make it."""
     picture = pipeline(
         prompt,
-        negative_prompt=negative,
-        num_inference_steps=steps,
-        guidance_scale=cfg,
+        negative_prompt="",
+        num_inference_steps=sampling.steps,
+        guidance_scale=sampling.cfg,
         width=128,
         height=128,
         generator=torch.Generator().manual_seed(seed),
@@ -71,9 +75,7 @@ def _judge_flat(picture: NDArray[np.uint8], wanted: dict[str, Any]) -> Verdicts:
         yield f"object {name}{suffix}", getattr(seen, name) == wanted[name]
 
 
-def _judge_landscape(
-    judge: Judge, picture: NDArray[np.uint8], wanted: dict[str, Any]
-) -> Verdicts:
+def _judge_landscape(judge: Judge, picture: NDArray[np.uint8], wanted: dict[str, Any]) -> Verdicts:
     seen = judge.look(picture)
     yield "terrain", seen.terrain == wanted["terrain"]
     yield "time of day", seen.time == wanted["time"]

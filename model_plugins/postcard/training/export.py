@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from . import train_text, train_unet, train_vae
+from . import train_unet, train_vae
 from .latents import LATENT_RGB_BIAS, LATENT_RGB_FACTORS, encode, to_rgb
 from .networks import build_autoencoder, build_scheduler, build_text_encoders
 from .stream import Batches
@@ -44,6 +44,8 @@ def export(work: Path, folder: Path) -> None:
     )
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(folder)
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)
     check(folder)
     log.info("exported step %d (%d samples) to %s", steps, samples, folder)
 

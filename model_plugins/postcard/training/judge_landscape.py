@@ -6,6 +6,7 @@ with some noise half of the time, so that it judges what is shown and not how cr
 
 import logging
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Judge(nn.Module):
         super().__init__()
         widths = (3, 24, 48, 64, 64)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after)]
             layers += [nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Flatten())
@@ -52,7 +53,8 @@ class Judge(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of terrains, times and extras for pictures [n, 3, 128, 128] in 0..1."""
         scores: Tensor = self.head(self.layers(avg_pool2d(pictures, 2)))
-        terrain, time, extras = scores.split((len(TERRAINS), len(TIMES), len(EXTRAS)), dim=-1)
+        sizes = [len(TERRAINS), len(TIMES), len(EXTRAS)]
+        terrain, time, extras = torch.split(scores, sizes, dim=-1)
         return terrain, time, extras
 
     @torch.no_grad()
@@ -75,7 +77,7 @@ def train_judge(work: Path, autoencoder: Any, steps: int) -> None:
         scenes = [sample_landscape(rng) for _ in range(BATCH)]
         loss = _loss(judge, _shown(to_tensor(list(scenes)), autoencoder), scenes)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         if step % 50 == 0:
             log.info("judge: step %d  loss %.3f", step, loss.item())

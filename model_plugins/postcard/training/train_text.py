@@ -29,7 +29,7 @@ class Reader(nn.Module):
         """Scores [n, classes] per slot, from token numbers [n, 40]."""
         encoded = encode_text(self.encoders, ids)
         scores: Tensor = self.heads(torch.cat([encoded.words.mean(1), encoded.pooled], dim=-1))
-        return scores.split(LABEL_CLASSES, dim=-1)
+        return torch.split(scores, list(LABEL_CLASSES), dim=-1)
 
 
 def train_text(settings: Settings) -> None:

@@ -61,7 +61,8 @@ def train_unet(settings: Settings, start: Path | None = None) -> None:
         with settings.autocast():
             found = trainer.network(signal * latents + spread * noise, times, batch.ids)
         wanted = signal * noise - spread * latents
-        return (found.float() - wanted).square().mean()
+        loss: Tensor = (found.float() - wanted).square().mean()
+        return loss
 
     trainer.fit(
         stream(batches, trainer.step, settings.workers),
@@ -79,8 +80,8 @@ def _begin_text(settings: Settings, tokenizer: Any) -> nn.ModuleList:
 
 def load_exported(painter: Painter, folder: Path) -> None:
     """Fills the painter with weights that ``export`` wrote."""
-    parts = zip(("text_encoder", "text_encoder_2", "unet"), (*painter.encoders, painter.unet))
-    for name, network in parts:
+    names = ("text_encoder", "text_encoder_2", "unet")
+    for name, network in zip(names, (*painter.encoders, painter.unet), strict=True):
         network.load_state_dict(type(network).from_pretrained(folder / name).state_dict())
 
 

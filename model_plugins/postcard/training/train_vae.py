@@ -36,7 +36,8 @@ def train_vae(settings: Settings) -> None:
         with settings.autocast():
             decoded = trainer.network.decode(latents).sample
         error = decoded.float() / 2 + 0.5 - wanted
-        return error.abs().mean() + 4 * error.square().mean()
+        loss: Tensor = error.abs().mean() + 4 * error.square().mean()
+        return loss
 
     trainer.fit(_crops(stream(batches, trainer.step, settings.workers)), loss_of)
     log.info("fidelity of the decoder: %.1f dB", _fidelity(trainer, batches))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +45,9 @@ class Trainer:
     """Trains ``network`` for a while, from where the last run with the same name stopped."""
 
     def __init__(self, name: str, network: nn.Module, settings: Settings) -> None:
-        self.network = network.to(settings.device).train()
-        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        # Any: what a network is called with is its own affair.
+        self.network: Any = network.to(settings.device).train()
+        self.average: Any = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.step = self.samples = 0
         self.seconds = 0.0
         self._settings = settings
@@ -86,7 +88,7 @@ class Trainer:
             group["lr"] = self._settings.rate * min(1.0, (self.step + 1) / WARM_UP)
         loss = loss_of(batch.to(self._settings.device))
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._learned, LARGEST_GRADIENT)
         self._optimizer.step()
         self.step += 1

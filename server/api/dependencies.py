@@ -1,0 +1,51 @@
+"""What routes ask for in their signatures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+from pydantic import AfterValidator
+from starlette.requests import Request
+
+from server.http.sse import Streams
+from server.service import GenerationService
+
+#: The largest row number SQLite has; a larger offset would be an error there.
+MAX_OFFSET = 2**63 - 1
+
+
+def _service(request: Request) -> GenerationService:
+    service: GenerationService = request.app.state.service
+    return service
+
+
+def _streams(request: Request) -> Streams:
+    streams: Streams = request.app.state.streams
+    return streams
+
+
+def _clamp_limit(limit: int) -> int:
+    return max(1, min(limit, 200))
+
+
+def _clamp_offset(offset: int) -> int:
+    return min(offset, MAX_OFFSET)
+
+
+Service = Annotated[GenerationService, Depends(_service)]
+OpenStreams = Annotated[Streams, Depends(_streams)]
+
+Limit = Annotated[
+    int,
+    AfterValidator(_clamp_limit),
+    Query(description="How many to list; values outside 1–200 are clamped."),
+]
+Offset = Annotated[int, AfterValidator(_clamp_offset), Query(ge=0, description="How many to skip.")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="`next_cursor` of the page before; unlike an offset it stays "
+        "right while new entries arrive."
+    ),
+]

@@ -1,0 +1,98 @@
+"""The gallery: pages of images, the files, deletion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from server.api import schemas
+from server.api.dependencies import Cursor, Limit, Offset, Service
+from server.api.refusals import refusals
+from server.errors import ImageNotFound, InvalidParameters, RangeNotSatisfiable
+from server.http.files import immutable_file
+from server.records import image_object
+
+router = APIRouter(tags=["gallery"])
+
+FILE_REFUSALS = refusals(ImageNotFound, RangeNotSatisfiable)
+
+
+@router.get(
+    "/api/images",
+    summary="List images",
+    responses={200: {"model": schemas.ImagePage}, **refusals(InvalidParameters)},
+)
+async def list_images(
+    service: Service,
+    *,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    cursor: Cursor = None,
+    q: Annotated[
+        str | None, Query(description="Words that all occur in the prompt or the model.")
+    ] = None,
+    model: Annotated[str | None, Query(description="Only images of this model.")] = None,
+    lora: Annotated[str | None, Query(description="Only images made with this adapter.")] = None,
+) -> JSONResponse:
+    """Lists finished images with their recipes, newest first. `total` counts all that match."""
+    page = await service.images(
+        limit=limit, offset=offset, cursor=cursor, q=q, model=model, lora=lora
+    )
+    return JSONResponse(
+        {
+            "images": [image_object(record) for record in page.images],
+            "total": page.total,
+            "limit": limit,
+            "offset": offset,
+            "next_cursor": page.next_cursor,
+        }
+    )
+
+
+@router.get(
+    "/api/images/{filename}",
+    summary="An image",
+    response_class=Response,
+    responses={
+        200: {"description": "The PNG, its recipe inside.", "content": {"image/png": {}}},
+        **FILE_REFUSALS,
+    },
+)
+@router.head("/api/images/{filename}", include_in_schema=False)
+async def show_image(request: Request, service: Service, filename: str) -> Response:
+    """Serves the full-size image. It never changes: cache it for good. Understands `Range` and
+    `If-None-Match`."""
+    path = await service.image_file(filename)
+    return await immutable_file(request, path, "image/png")
+
+
+@router.get(
+    "/api/thumbs/{filename}",
+    summary="A thumbnail",
+    response_class=Response,
+    responses={
+        200: {"description": "The thumbnail as WebP.", "content": {"image/webp": {}}},
+        **FILE_REFUSALS,
+    },
+)
+@router.head("/api/thumbs/{filename}", include_in_schema=False)
+async def show_thumb(request: Request, service: Service, filename: str) -> Response:
+    """Serves the small version of an image, under the image's own file name; its longest edge is
+    min(320, half the image's) pixels."""
+    path = await service.thumb_file(filename)
+    return await immutable_file(request, path, "image/webp")
+
+
+@router.delete(
+    "/api/images/{filename}",
+    status_code=204,
+    summary="Delete an image",
+    responses={204: {"description": "The image is gone."}, **refusals(ImageNotFound)},
+)
+async def delete_image(service: Service, filename: str) -> Response:
+    """Removes the image, its thumbnail and its row. The job that made it stays in the history."""
+    await service.delete_image(filename)
+    return Response(status_code=204)

@@ -1,0 +1,74 @@
+"""What this server is and what its models accept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import JSONResponse
+
+from server import __version__
+from server.api import schemas
+from server.api.dependencies import Service
+from server.api.refusals import refusals
+from server.errors import ModelNotFound
+from server.plugins.types import PluginRecord
+from server.residency import ModelStatus
+
+router = APIRouter(tags=["info"])
+
+
+@router.get(
+    "/api/info",
+    summary="The server and one model's parameters",
+    responses={200: {"model": schemas.Info}, **refusals(ModelNotFound)},
+)
+async def info(
+    service: Service,
+    model: Annotated[
+        str | None, Query(description="A model's id or alias; absent: the current model.")
+    ] = None,
+) -> JSONResponse:
+    """Describes the server: the JSON Schema of requests to the current model (or to `model`), its
+    capabilities, every model with its state, and every plugin with what is wrong with it."""
+    name = service.current_model if model is None else model
+    family, card = service.catalog.find(name)
+    # LoRA adapters come with their own registry; until then nobody has any.
+    adapters: list[dict[str, Any]] = []
+    return JSONResponse(
+        {
+            "name": "Darkroom",
+            "version": __version__,
+            "model": card.id,
+            "model_name": card.title,
+            "training_resolution": card.training_resolution,
+            "output_format": "png",
+            "parameter_schema": service.catalog.schema(card.id),
+            "capabilities": sorted(family.capabilities),
+            "loras": adapters,
+            "available_loras": adapters,
+            "models": [_model(status) for status in service.models()],
+            "plugins": [_plugin(record) for record in service.plugins.records()],
+        }
+    )
+
+
+def _model(status: ModelStatus) -> dict[str, Any]:
+    return {
+        "id": status.id,
+        "family": status.family,
+        "title": status.title,
+        "state": status.state,
+        "capabilities": status.capabilities,
+        "parameter_schema_url": f"/api/models/{status.id}/schema",
+    }
+
+
+def _plugin(record: PluginRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "version": record.version,
+        "ok": record.ok,
+        "error": " ".join(record.faults) or None,
+        "warnings": list(record.warnings),
+    }

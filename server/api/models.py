@@ -1,0 +1,60 @@
+"""Models: list, schema, load, unload."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from server.api import schemas
+from server.api.dependencies import Service
+from server.api.refusals import refusals
+from server.errors import ModelNotFound
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/api/models", summary="List models", responses={200: {"model": schemas.ModelList}})
+async def list_models(service: Service) -> JSONResponse:
+    """Lists every model with its state: loaded, loading, on_disk, missing or failed."""
+    return JSONResponse({"models": [asdict(status) for status in service.models()]})
+
+
+@router.get(
+    "/api/models/{model}/schema",
+    summary="A model's parameters",
+    responses={
+        200: {
+            "description": "JSON Schema, draft 2020-12.",
+            "content": {"application/schema+json": {"schema": {"type": "object"}}},
+        },
+        **refusals(ModelNotFound),
+    },
+)
+async def show_schema(service: Service, model: str) -> JSONResponse:
+    """Answers with the JSON Schema of requests to this model (id or alias)."""
+    return JSONResponse(service.catalog.schema(model), media_type="application/schema+json")
+
+
+@router.post(
+    "/api/models/{model}/load",
+    status_code=202,
+    summary="Make a model the current one",
+    responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
+)
+async def load_model(service: Service, model: str) -> JSONResponse:
+    """Makes this model the one that requests without `model` go to, also after a restart, and
+    loads it as soon as nothing runs."""
+    return JSONResponse(asdict(await service.load(model)), status_code=202)
+
+
+@router.post(
+    "/api/models/{model}/unload",
+    status_code=202,
+    summary="Free a model's memory",
+    responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
+)
+async def unload_model(service: Service, model: str) -> JSONResponse:
+    """Frees the model's memory as soon as nothing runs. The current model stays the same."""
+    return JSONResponse(asdict(await service.unload(model)), status_code=202)

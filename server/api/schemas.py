@@ -1,0 +1,221 @@
+"""The shapes of answers, for the documentation. Answers are not made from these classes; a test
+compares the two."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.records import JobStatus
+
+JOB_ID_EXAMPLE = "20260121_115610_abcd1234"
+FILENAME_EXAMPLE = f"{JOB_ID_EXAMPLE}_0.png"
+
+ModelState = Literal["loaded", "loading", "on_disk", "missing", "failed"]
+Phase = Literal["downloading", "preparing", "loading", "generating", "saving"]
+
+
+class Shape(BaseModel):
+    """A JSON object with exactly these fields, each always there."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+
+class FieldError(Shape):
+    """One thing wrong with a request."""
+
+    loc: list[str | int] = Field(description="The path to the field.", examples=[["width"]])
+    msg: str = Field(description="What is wrong, for people.")
+    type: str = Field(description="What is wrong, for programs.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it. An unknown path also has `message` and `error`."""
+
+    type: str = Field(description="A page that explains `code`.")
+    title: str = Field(description="The kind of error, for people.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened and what to do about it.")
+    code: str = Field(description="The kind of error, for programs; never changes.")
+    errors: list[FieldError] | None = Field(
+        None, description="With code `invalid_parameters`: one entry per problem."
+    )
+
+
+class Image(BaseModel):
+    """A finished image with its whole recipe: beside these fields, every parameter of its model."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: int = Field(description="Grows with every image.", examples=[42])
+    filename: str = Field(description="`{job_id}_{index}.png`.", examples=[FILENAME_EXAMPLE])
+    url: str = Field(description="The PNG.", examples=[f"/api/images/{FILENAME_EXAMPLE}"])
+    thumb_url: str = Field(description="WebP.", examples=[f"/api/thumbs/{FILENAME_EXAMPLE}"])
+    width: int = Field(description="Pixels.")
+    height: int = Field(description="Pixels.")
+    created_at: str = Field(description="UTC.", examples=["2026-01-21T11:56:12.345Z"])
+    job_id: str = Field(examples=[JOB_ID_EXAMPLE])
+    index: int = Field(description="Which image of its job, from 0.")
+    model: str = Field(description="The model's id.")
+    seconds: float = Field(description="How long it took.")
+    size: int = Field(description="Bytes of the PNG.")
+    prompt: str = Field(description="What the image shows, in words.")
+    seed: int = Field(description="The image's own seed.")
+
+
+class JobError(Shape):
+    """Why a job failed."""
+
+    code: str = Field(examples=["out_of_memory"])
+    message: str
+
+
+class Snapshot(Shape):
+    """A whole job at one moment. What is absent is null."""
+
+    job_id: str = Field(examples=[JOB_ID_EXAMPLE])
+    attempt: int = Field(description="Grows each time the job is started.")
+    seq: int = Field(description="Grows with every change within an attempt.")
+    status: JobStatus
+    phase: Phase | None = Field(description="What is being done for the job.")
+    model: str = Field(description="The model's id.")
+    kind: str = Field(description="What the job does.", examples=["generate"])
+    queue_position: int | None = Field(description="1 for the next to run; null once it runs.")
+    image_index: int | None = Field(description="Which image is being made, from 0.")
+    num_images: int
+    step: int | None = Field(description="The current image's, from 1.")
+    total_steps: int | None = Field(description="The current image's.")
+    progress: float = Field(
+        ge=0, le=1, description="Of the whole job; never falls within an attempt."
+    )
+    preview: str | None = Field(description="`data:image/jpeg;base64,…`: the image so far.")
+    images: list[Image] = Field(description="The finished ones.")
+    error: JobError | None
+    eta_seconds: float | None = Field(description="Seconds left, as far as one can tell.")
+    created_at: str = Field(examples=["2026-01-21T11:56:10.123Z"])
+    started_at: str | None
+    finished_at: str | None
+    warnings: list[str] = Field(description="Words of the request that the model does not use.")
+
+
+class JobDetail(Snapshot):
+    """A snapshot with the job's parameters."""
+
+    params: dict[str, Any] = Field(description="Complete parameters, the seed drawn.")
+
+
+class Accepted(Shape):
+    """A job that was stored."""
+
+    job_id: str = Field(examples=[JOB_ID_EXAMPLE])
+    status: JobStatus
+    queue_position: int | None = Field(description="1 for the next to run.")
+    sse_url: str = Field(description="Its events.", examples=[f"/api/sse/{JOB_ID_EXAMPLE}"])
+    job_url: str = Field(description="Its snapshot.", examples=[f"/api/jobs/{JOB_ID_EXAMPLE}"])
+    warnings: list[str]
+
+
+class Plan(Shape):
+    """What a request would run."""
+
+    model: str
+    family: str
+    params: dict[str, Any] = Field(description="Complete parameters; a null seed is drawn later.")
+    warnings: list[str]
+    needs_load: bool = Field(description="Whether the model must be loaded first.")
+    expected_seconds: float | None = Field(description="From earlier images; null without any.")
+
+
+class JobPage(Shape):
+    """Jobs, newest first."""
+
+    jobs: list[Snapshot]
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class ImagePage(Shape):
+    """Images, newest first."""
+
+    images: list[Image]
+    total: int = Field(description="All that match, on every page.")
+    limit: int
+    offset: int
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class Queue(Shape):
+    """The queue in numbers."""
+
+    paused: bool
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+class Model(Shape):
+    """A model."""
+
+    id: str
+    aliases: list[str] = Field(description="Other names for it.")
+    family: str
+    title: str
+    description: str
+    license: str
+    size_bytes: int = Field(description="0 when unknown.")
+    state: ModelState
+    current: bool = Field(description="Whether requests without `model` go to it.")
+    capabilities: list[str]
+
+
+class ModelList(Shape):
+    """All models."""
+
+    models: list[Model]
+
+
+class ModelSummary(Shape):
+    """A model, in short."""
+
+    id: str
+    family: str
+    title: str
+    state: ModelState
+    capabilities: list[str]
+    parameter_schema_url: str
+
+
+class Plugin(Shape):
+    """A plugin and what is wrong with it."""
+
+    name: str
+    version: str
+    ok: bool
+    error: str | None
+    warnings: list[str]
+
+
+class Info(Shape):
+    """The server and one model's parameters."""
+
+    name: str
+    version: str
+    model: str = Field(description="The model's id.")
+    model_name: str = Field(description="The model's title.")
+    training_resolution: int = Field(description="Edge of the square it was trained on, pixels.")
+    output_format: str
+    parameter_schema: dict[str, Any] = Field(description="JSON Schema, draft 2020-12.")
+    capabilities: list[str]
+    loras: list[dict[str, Any]] = Field(description="Adapters this model can use.")
+    available_loras: list[dict[str, Any]] = Field(description="The same list.")
+    models: list[ModelSummary]
+    plugins: list[Plugin]
+
+
+class Health(Shape):
+    """The server is up."""
+
+    status: Literal["ok"]
+    version: str

@@ -1,0 +1,40 @@
+"""Options that several commands share. Those that are settings say what the settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from server.config import Settings
+
+
+def setting(name: str, *flags: str) -> Any:
+    """The option for a setting: `--name`, unless `flags` are given."""
+    field = Settings.model_fields[name]
+    default = f" [default: {field.default}]" if field.default not in (None, False, ()) else ""
+    return typer.Option(
+        *(flags or (f"--{name.replace('_', '-')}",)),
+        help=f"{field.description}{default}".replace("`", ""),
+        show_default=False,
+    )
+
+
+def examples(*lines: str) -> str:
+    """An epilog with examples; typer starts a new line only after an empty one."""
+    return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="The configuration file [default: darkroom.toml in the current folder, if any].",
+        show_default=False,
+    ),
+]
+DataOption = Annotated[Path | None, setting("data")]
+PluginFolderOption = Annotated[Path | None, setting("plugin_folder")]
+DeviceOption = Annotated[str | None, setting("device")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]

@@ -1,0 +1,133 @@
+"""`darkroom serve`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from server.cli.console import out
+from server.cli.options import (
+    ConfigOption,
+    DataOption,
+    DeviceOption,
+    PluginFolderOption,
+    examples,
+    setting,
+)
+from server.config import Folders, Settings, load_settings
+
+if TYPE_CHECKING:
+    from server.residency import ModelStatus
+    from server.service import GenerationService
+
+EXAMPLES = examples(
+    "darkroom serve",
+    "darkroom serve --port 9000 --data ~/pictures",
+    "darkroom serve --host 0.0.0.0 --insecure",
+    "darkroom serve --on-start pause",
+)
+PROMPT = "a red circle on a blue ground"
+
+
+def serve(
+    *,
+    config: ConfigOption = None,
+    host: Annotated[str | None, setting("host")] = None,
+    port: Annotated[int | None, setting("port")] = None,
+    insecure: Annotated[bool | None, setting("insecure", "--insecure")] = None,
+    base_url: Annotated[str | None, setting("base_url")] = None,
+    data: DataOption = None,
+    on_start: Annotated[Literal["run", "pause"] | None, setting("on_start")] = None,
+    default_model: Annotated[str | None, setting("default_model")] = None,
+    preload: Annotated[bool | None, setting("preload", "--preload/--no-preload")] = None,
+    device: DeviceOption = None,
+    keep_alive: Annotated[float | None, setting("keep_alive")] = None,
+    preview_interval: Annotated[float | None, setting("preview_interval")] = None,
+    max_queued: Annotated[int | None, setting("max_queued")] = None,
+    plugin_folder: PluginFolderOption = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, setting("log_level")
+    ] = None,
+) -> None:
+    """Start the server. Ctrl-C stops it: what runs ends or is taken up at the next start.
+
+    Options win over DARKROOM_* variables, those over the configuration file.
+    """
+    from server import serve as server
+
+    settings = load_settings(
+        config,
+        host=host,
+        port=port,
+        insecure=insecure,
+        base_url=base_url,
+        data=data,
+        on_start=on_start,
+        default_model=default_model,
+        preload=preload,
+        device=device,
+        keep_alive=keep_alive,
+        preview_interval=preview_interval,
+        max_queued=max_queued,
+        plugin_folder=plugin_folder,
+        log_level=log_level,
+    )
+    server.configure_logging(settings.log_level)
+    with server.listen(settings) as listener:
+        url = server.url_of(settings, listener)
+        server.serve(settings, listener, lambda service: announce(service, url))
+
+
+async def announce(service: GenerationService, url: str) -> None:
+    """Say where everything is, and when the current model is there, how to use it."""
+    _greet(url, service.settings)
+    model = await _settled(service)
+    _tell(model)
+    if model.state in ("loaded", "on_disk"):
+        body = shlex.quote(json.dumps({"prompt": PROMPT}))
+        out.print(
+            "Try it:\n"
+            f"  curl {url}/api/generate -H 'Content-Type: application/json' -d {body}\n"
+            f"  curl -N {url}/api/sse/JOB_ID     (the job_id of the answer: watch it develop)"
+        )
+
+
+def _greet(url: str, settings: Settings) -> None:
+    folders: Folders = settings.folders
+    out.print(f"Darkroom serves on {url}", style="bold")
+    for name, place in (
+        ("Documentation", f"{url}/docs"),
+        ("Images", folders.images),
+        ("Thumbnails", folders.thumbs),
+        ("LoRAs", folders.loras),
+        ("Database", folders.database),
+    ):
+        out.print(f"  {name + ':':<14} {place}")
+    if settings.on_start == "pause":
+        out.print(f"The queue is paused. Resume it: curl -X POST {url}/api/queue/resume")
+
+
+async def _settled(service: GenerationService) -> ModelStatus:
+    """The current model, once it is loaded or will not be."""
+    while True:
+        model = next(model for model in service.models() if model.current)
+        coming = ("loading", "on_disk") if service.settings.preload else ("loading",)
+        if model.state not in coming:
+            return model
+        await asyncio.sleep(0.1)
+
+
+def _tell(model: ModelStatus) -> None:
+    match model.state:
+        case "loaded":
+            out.print(f"Model {model.title} is ready.", style="green")
+        case "on_disk":
+            out.print(f"Model {model.title} is loaded with the first job.")
+        case _:
+            out.print(
+                f"Model {model.title} cannot be used: its state is {model.state}. "
+                "The log and `darkroom doctor` say why.",
+                style="red",
+            )

@@ -1,0 +1,322 @@
+"""Does a model family keep its promises? It is loaded and generates for real.
+
+From pytest::
+
+    from server.conformance import assert_conforms
+    from server.plugins.manager import discover
+
+    def test_conforms():
+        assert_conforms(discover(Path("plugins")), "my_family", weights=lambda card: WEIGHTS)
+
+`darkroom plugins check NAME` does the same from the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from server.errors import DarkroomError
+from server.generation import GenerationParams, Task
+from server.plugins.checks import default_problem, default_request, describe, nearest
+from server.plugins.manager import PluginManager
+from server.plugins.types import LoadContext, ModelCard, ModelFamily, Pipeline
+from server.worker.device import choose
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Weights = Callable[[ModelCard], Path]
+
+SEED = 12345
+STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One promise that was looked at. `subject` is the plugin, family or model; `message` says
+    what is wrong and what to do, empty when `ok`."""
+
+    subject: str
+    name: str
+    ok: bool
+    message: str = ""
+
+
+def assert_conforms(
+    manager: PluginManager, provider_or_family: str, *, weights: Weights, device: str = "cpu"
+) -> None:
+    """Raise AssertionError with every broken promise, a line each; see `check`."""
+    findings = check(manager, provider_or_family, weights=weights, device=device)
+    broken = [f"{item.subject}: {item.name}: {item.message}" for item in findings if not item.ok]
+    if broken:
+        raise AssertionError("\n".join(broken))
+
+
+def check(
+    manager: PluginManager, provider_or_family: str, *, weights: Weights, device: str = "cpu"
+) -> list[Finding]:
+    """Check a plugin with all its families, or one family.
+
+    Args:
+        manager: knows the plugin; its wrappers take part.
+        provider_or_family: a plugin's or a family's name.
+        weights: where a card's weights lie; it raises a `DarkroomError` when they do not.
+        device: as the setting `device`.
+    """
+    families = [
+        family
+        for name, family in manager.families.items()
+        if provider_or_family in (name, manager.provider(name))
+    ]
+    records = {record.name: record for record in manager.records()}
+    owner = manager.provider(families[0].name) if families else provider_or_family
+    if owner not in records:
+        known = {*records, *manager.families}
+        message = f"No plugin or family is named `{owner}`{nearest(owner, known)}."
+        return [Finding(owner, "exists", False, message)]
+    findings = [_finding(owner, "announces itself without fault", records[owner].faults)]
+    findings.append(_finding(owner, "stays light at announcement", records[owner].warnings))
+    for family in families:
+        findings.extend(_check_schema(family))
+        for _, card in [pair for pair in manager.cards.values() if pair[0] is family]:
+            findings.extend(_Trial(manager, family, card, weights, device).findings())
+    return findings
+
+
+def _finding(subject: str, name: str, problems: Iterable[str]) -> Finding:
+    message = " ".join(problems)
+    return Finding(subject, name, not message, message)
+
+
+# --- the schema ----------------------------------------------------------------------------
+
+
+def _check_schema(family: ModelFamily) -> Iterator[Finding]:
+    params = family.params
+    yield _finding(family.name, "describes every parameter", _undescribed(params))
+    yield _finding(family.name, "accepts its own examples", _bad_examples(params))
+    yield _finding(family.name, "validates numbers as its schema says", _odd_numbers(params))
+
+
+def _undescribed(params: type[GenerationParams]) -> Iterator[str]:
+    for name, item in params.model_fields.items():
+        if not item.description:
+            yield f"`{name}` has no description: give it `Field(description=…)`."
+
+
+def _bad_examples(params: type[GenerationParams]) -> Iterator[str]:
+    schema = params.model_json_schema()
+    bodies = [(body, body) for body in schema.get("examples", ())]
+    for name, item in schema["properties"].items():
+        bodies.extend(({name: value}, value) for value in item.get("examples", ()))
+    for body, shown in bodies:
+        problem = default_problem(params, body)
+        if problem:
+            yield f"The example {shown!r} is refused: {problem}."
+
+
+def _odd_numbers(params: type[GenerationParams]) -> Iterator[str]:
+    """JSON Schema's integers include 512.0, and no number is "512" or true."""
+    request = default_request(params)
+    for name, item in params.model_json_schema()["properties"].items():
+        value = request.get(name)
+        if item.get("type") not in ("integer", "number") or value is None:
+            continue
+        wrong = [odd for odd in (str(value), True) if not default_problem(params, {name: odd})]
+        if wrong or default_problem(params, {name: float(value)}):
+            yield f"`{name}`: declare it as `darkroom.Integer` or `darkroom.Number`."
+
+
+# --- loading and generating ----------------------------------------------------------------
+
+
+class _Cancelled(BaseException):
+    """What the server's step listener raises to cancel."""
+
+
+@dataclass
+class _Run:
+    """What one run did. `steps` holds one list of (step, total) per image."""
+
+    images: list[Image] = field(default_factory=list)
+    steps: list[list[tuple[int, int]]] = field(default_factory=lambda: [[]])
+    shapes: set[tuple[int, ...]] = field(default_factory=set)
+    reads: bool = False
+
+    def on_step(self, step: int, total_steps: int, latents: Any = None) -> None:
+        """Note the step; look at the latents as a preview does, if this run reads them."""
+        self.steps[-1].append((step, total_steps))
+        if latents is not None:
+            self.shapes.add(tuple(latents.shape))
+            if self.reads:
+                float(latents.sum())
+
+
+class _Trial:
+    """The checks of one model; they share its loaded pipeline."""
+
+    def __init__(
+        self,
+        manager: PluginManager,
+        family: ModelFamily,
+        card: ModelCard,
+        weights: Weights,
+        device: str,
+    ) -> None:
+        self.manager, self.family, self.card = manager, family, card
+        self.weights, self.device = weights, device
+
+    def findings(self) -> Iterator[Finding]:
+        """Load, generate, close, load again; the first that raises ends the trial."""
+        at = "loads"
+        try:
+            pipeline = self._load()
+            yield self._finding(at)
+            at = "generates"
+            first = self._run(pipeline, self._task(num_images=2), reads=True)
+            yield self._finding(at)
+            yield from self._check_run(first)
+            at = "can be cancelled within one step"
+            yield self._finding(at, self._cancel_problems(pipeline))
+            at = "generates again"
+            yield from self._check_seeds(pipeline, first)
+            at = "closes and loads again"
+            pipeline.close()
+            pipeline = self._load()
+            again = self._run(pipeline, self._task())
+            pipeline.close()
+            yield self._finding(at, _same(again.images[0], first.images[0], "after loading again"))
+        except DarkroomError as error:
+            yield self._finding(at, [error.message])
+        except Exception as error:  # noqa: BLE001 - the plugin's code
+            yield self._finding(at, [f"It raised {describe(error)}. Mend it."])
+
+    def _finding(self, name: str, problems: Iterable[str] = ()) -> Finding:
+        return _finding(self.card.id, name, problems)
+
+    def _load(self) -> Pipeline:
+        device = choose(self.device)
+        context = LoadContext(self.weights(self.card), device.name, device.dtype)
+        return self.manager.load_model(self.card, context)
+
+    def _task(
+        self, *, seed: int = SEED, num_images: int = 1, indices: tuple[int, ...] = ()
+    ) -> Task[Any]:
+        return Task(
+            job_id="conformance",
+            model=self.card.id,
+            family=self.family.name,
+            params=_small(self.family, self.card, seed=seed, num_images=num_images),
+            indices=indices or tuple(range(num_images)),
+        )
+
+    def _run(self, pipeline: Pipeline, task: Task[Any], *, reads: bool = False) -> _Run:
+        run = _Run(reads=reads)
+        for image in self.manager.generate(pipeline, task, run.on_step):
+            # A copy: a pipeline that hands out the same buffer again would agree with itself.
+            run.images.append(image.copy())
+            run.steps.append([])
+        return run
+
+    def _check_run(self, run: _Run) -> Iterator[Finding]:
+        yield self._finding("makes the size that was asked for", self._size_problems(run))
+        yield self._finding("makes its images one by one, with rising steps", _step_problems(run))
+        yield self._finding("hands over latents as `latent_format` says", self._latents(run))
+
+    def _size_problems(self, run: _Run) -> Iterator[str]:
+        params = self._task().params
+        for image in run.images:
+            if image.size != (params.width, params.height):
+                yield (
+                    f"An image is {image.width} x {image.height} pixels instead of {params.width} "
+                    f"x {params.height} (width x height)."
+                )
+
+    def _latents(self, run: _Run) -> Iterator[str]:
+        latent_format = self.family.latent_format
+        if latent_format is None:
+            return
+        if not run.shapes:
+            yield "No latents came: pass them to `on_step`, or leave `latent_format` out."
+        for shape in run.shapes:
+            if len(shape) != 3 or shape[0] != latent_format.channels:
+                yield (
+                    f"Latents of shape {shape} came: pass (channels, height, width) with "
+                    f"{latent_format.channels} channels, as `latent_format` has rows."
+                )
+
+    def _cancel_problems(self, pipeline: Pipeline) -> list[str]:
+        calls: list[int] = []
+
+        def cancel(step: int, total_steps: int, latents: Any = None) -> None:
+            calls.append(step)
+            raise _Cancelled
+
+        try:
+            list(self.manager.generate(pipeline, self._task(), cancel))
+        except _Cancelled:
+            return [] if len(calls) == 1 else ["It went on after `on_step` had raised."]
+        return ["What `on_step` raised was swallowed: let every BaseException pass."]
+
+    def _check_seeds(self, pipeline: Pipeline, first: _Run) -> Iterator[Finding]:
+        quiet = self._run(pipeline, self._task()).images[0]
+        again = self._run(pipeline, self._task()).images[0]
+        yield self._finding(
+            "makes the same image from the same seed", _same(quiet, again, "in a second run")
+        )
+        yield self._finding(
+            "is not changed by listening",
+            _same(first.images[0], again, "when the latents of each step are read"),
+        )
+        next_seed = self._run(pipeline, self._task(seed=SEED + 1)).images[0]
+        yield self._finding(
+            "makes image i of a job with seed + i",
+            _same(first.images[1], next_seed, "as image 1 of a job and alone with seed + 1"),
+        )
+        resumed = self._run(pipeline, self._task(num_images=2, indices=(1,))).images[0]
+        yield self._finding(
+            "makes a missing image alone",
+            _same(first.images[1], resumed, "when only `indices` (1,) are asked for"),
+        )
+        equal = quiet.tobytes() == next_seed.tobytes()
+        yield self._finding(
+            "makes other images from other seeds",
+            ["Two seeds gave one image: use `task.seed(index)`."] if equal else (),
+        )
+
+
+def _same(one: Image, other: Image, when: str) -> list[str]:
+    if one.size == other.size and one.tobytes() == other.tobytes():
+        return []
+    return [f"The pixels differ {when}: draw all random numbers from `task.seed(index)`."]
+
+
+def _step_problems(run: _Run) -> Iterator[str]:
+    *images, rest = run.steps
+    if rest:
+        yield "Steps came after the last image."
+    for index, calls in enumerate(images):
+        steps = [step for step, _ in calls]
+        totals = {total for _, total in calls}
+        if not calls:
+            yield f"Image {index}: `on_step` was not called while it was made: yield each at once."
+        elif len(totals) > 1 or steps[-1] not in totals or steps != sorted(set(steps)):
+            yield (
+                f"Image {index}: `on_step` was called with steps {steps} of {sorted(totals)}: "
+                "count from 1 up to one total."
+            )
+
+
+def _small(family: ModelFamily, card: ModelCard, **asked: int) -> GenerationParams:
+    """Valid parameters of a cheap request: the smallest size, wider than high, and few steps."""
+    fixed = {**card.defaults, **card.fixed}
+    properties = family.params.model_json_schema()["properties"]
+    low, unit = properties["width"].get("minimum", 64), properties["width"].get("multipleOf", 16)
+    values: dict[str, Any] = {**default_request(family.params), **card.defaults}
+    for name, value in {"width": low + unit, "height": low, "steps": STEPS}.items():
+        if name not in card.fixed and not default_problem(family.params, {**fixed, name: value}):
+            values[name] = value
+    return family.params.model_validate({**values, **card.fixed, **asked})

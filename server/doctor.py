@@ -1,0 +1,271 @@
+"""What is right and what is wrong with this installation, with a remedy for each finding.
+
+Nothing is changed: no folder is made, no database migrated, and a running server is not disturbed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import platform, python_version
+from typing import Any, Literal
+
+from server import __version__
+from server.catalog import ModelCatalog
+from server.config import CONFIG_NAME, PREFIX, Settings, checkout, load_settings
+from server.database import HEAD, revision_of
+from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed
+from server.plugins.manager import PluginManager, discover
+from server.serve import listen
+
+#: What decides how the server behaves; the rest follows from constraints.txt.
+LIBRARIES = (
+    *("torch", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "Pillow"),
+    *("fastapi", "starlette", "uvicorn", "sse-starlette", "pydantic", "SQLAlchemy", "pluggy"),
+)
+
+#: Free bytes below which pictures soon no longer fit, and below which even the database may not.
+LITTLE_SPACE = 2 * 2**30
+NO_SPACE = 100 * 2**20
+
+#: Seconds that importing torch may take on a slow disk.
+DEVICE_LIMIT = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `remedy` is what to do, empty when nothing is."""
+
+    topic: str
+    level: Literal["ok", "warning", "fault"]
+    message: str
+    remedy: str = ""
+
+
+def examine(config: Path | None = None, **overrides: Any) -> Iterator[Finding]:
+    """Look at everything, each finding as soon as it is known.
+
+    Args:
+        config: the configuration file, as for `load_settings`.
+        overrides: settings from the command line.
+    """
+    yield from environment()
+    try:
+        settings = load_settings(config, **overrides)
+    except ConfigurationError as error:
+        yield Finding("settings", "fault", error.message, "Correct it, then run this again.")
+        return
+    yield from sources(config)
+    yield from folders(settings)
+    yield from database(settings.folders.database)
+    yield from address(settings)
+    manager = discover(settings.plugin_folder)
+    yield from plugins(manager)
+    yield from models(manager, settings.default_model)
+    yield from devices(settings)
+
+
+def environment() -> Iterator[Finding]:
+    """Darkroom, Python and the libraries."""
+    yield Finding(
+        "environment", "ok", f"Darkroom {__version__}, Python {python_version()}, {platform()}"
+    )
+    missing, found = [], []
+    for name in LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    yield Finding("libraries", "ok", ", ".join(found))
+    if missing:
+        remedy = "Install Darkroom again: pip install -c constraints.txt ."
+        yield Finding("libraries", "fault", f"not installed: {', '.join(missing)}", remedy)
+
+
+def sources(config: Path | None) -> Iterator[Finding]:
+    """Where the settings come from."""
+    file = config or Path(CONFIG_NAME)
+    read = str(file.absolute()) if file.is_file() else f"no {CONFIG_NAME} in this folder"
+    variables = sorted(name for name in os.environ if name.startswith(PREFIX))
+    yield Finding("settings", "ok", ", ".join([read, *variables]))
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    unknown = [name for name in variables if name.upper() not in known]
+    if unknown:
+        remedy = "Correct their names: docs/reference lists every setting."
+        yield Finding("settings", "warning", f"no setting is named {', '.join(unknown)}", remedy)
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    """Where files go, whether they can be written, and for how long they will fit."""
+    yield Finding("folders", "ok", _why_there(settings))
+    places = settings.folders
+    named = (places.database.parent, places.images, places.thumbs, places.loras)
+    for name, folder in zip(("data", "images", "thumbs", "loras"), named, strict=True):
+        yield _folder(name, folder)
+    yield _space(_existing(places.images))
+
+
+def database(path: Path) -> Iterator[Finding]:
+    """Whether the database opens, is whole, and has a schema that this version knows."""
+    if not path.exists():
+        yield Finding("database", "ok", f"{path} is made at the first start")
+        return
+    remedy = "Move it away to start with an empty one, or restore a backup of it."
+    try:
+        revision, verdict = revision_of(path), _quick_check(path)
+    except sqlite3.Error as error:
+        yield Finding("database", "fault", f"{path} cannot be read: {error}", remedy)
+        return
+    if verdict != "ok":
+        yield Finding("database", "fault", f"{path} is damaged: {verdict}", remedy)
+    elif revision is not None and revision > HEAD:
+        message = f"{path} was written by a newer Darkroom (revision {revision})"
+        yield Finding("database", "fault", message, "Update Darkroom, or choose another --data.")
+    elif revision != HEAD:
+        message = f"{path} has revision {revision}; the next start brings it to {HEAD}"
+        yield Finding("database", "ok", message)
+    else:
+        yield Finding("database", "ok", f"{path} is whole, revision {revision}")
+
+
+def address(settings: Settings) -> Iterator[Finding]:
+    """Whether a server could listen where the settings say."""
+    where = f"{settings.host} port {settings.port}"
+    try:
+        listen(settings).close()
+    except AddressUnusable as error:
+        if _answers(settings):
+            yield Finding("address", "ok", f"a Darkroom serves on {where} already")
+        else:
+            yield Finding("address", "warning", error.message)
+    else:
+        yield Finding("address", "ok", f"{where} is free")
+
+
+def plugins(manager: PluginManager) -> Iterator[Finding]:
+    """Each plugin, and what is wrong with it."""
+    remedy = "`darkroom plugins check NAME` tells more; without the plugin the rest works."
+    for record in manager.records():
+        topic = f"plugin {record.name}"
+        if record.ok:
+            yield Finding(topic, "ok", f"version {record.version}, {record.origin}")
+        for fault in record.faults:
+            yield Finding(topic, "fault", fault, remedy)
+        for warning in record.warnings:
+            yield Finding(topic, "warning", warning)
+
+
+def models(manager: PluginManager, default_model: str | None) -> Iterator[Finding]:
+    """Which models there are, and whether their weights are."""
+    try:
+        catalog = ModelCatalog(manager, default_model)
+    except ConfigurationError as error:
+        yield Finding("models", "fault", error.message, "Correct `default_model` or the plugins.")
+        return
+    for _, card in catalog.cards():
+        topic = f"model {card.id}"
+        try:
+            weights = catalog.weights(card)
+        except ModelLoadFailed as error:
+            level: Literal["warning", "fault"] = "fault" if card.bundled else "warning"
+            yield Finding(topic, level, error.message, "Put its weights there, or use another.")
+        else:
+            default = ", the default" if card.id == catalog.default else ""
+            yield Finding(topic, "ok", f"weights in {weights}{default}")
+
+
+def devices(settings: Settings) -> Iterator[Finding]:
+    """What the worker would compute on; asked in a process of its own, for torch is heavy."""
+    remedy = "Install torch for this machine again; the README says how."
+    try:
+        report = _describe_devices(settings.device)
+    except subprocess.TimeoutExpired:
+        yield Finding("device", "fault", f"no answer from torch in {DEVICE_LIMIT} s", remedy)
+        return
+    except (subprocess.CalledProcessError, ValueError) as error:
+        detail = str(getattr(error, "stderr", "")).strip().splitlines()[-1:] or [str(error)]
+        yield Finding("device", "fault", f"the worker does not start: {detail[0]}", remedy)
+        return
+    for entry in report["devices"]:
+        memory = entry["memory_bytes"]
+        size = f", {memory / 2**30:.0f} GiB" if memory else ""
+        yield Finding("device", "ok", f"{entry['device']}: {entry['name']}{size}")
+    if report["error"]:
+        yield Finding("device", "fault", report["error"], "Set `device`, or leave it at `auto`.")
+    else:
+        yield Finding("device", "ok", f"{report['device']} is used, in {report['dtype']}")
+
+
+def _why_there(settings: Settings) -> str:
+    if settings.data is not None:
+        return f"below {settings.data.expanduser().absolute()}, as the setting `data` says"
+    root = checkout()
+    if root is not None:
+        return f"in the checkout {root}; --data chooses another place"
+    return f"in the user's data folder {settings.folders.images.parent}; --data chooses another"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or what of its path exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _folder(name: str, folder: Path) -> Finding:
+    topic, place = f"folder {name}", _existing(folder)
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        remedy = "Make it writable, or choose another with --data."
+        return Finding(topic, "fault", f"{folder} cannot be written: {place} forbids it", remedy)
+    return Finding(topic, "ok", f"{folder}" if place == folder else f"{folder} (made at start)")
+
+
+def _space(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    message = f"{free / 2**30:.1f} GiB free for images"
+    if free >= LITTLE_SPACE:
+        return Finding("disk space", "ok", message)
+    remedy = "Free space, set `keep_images`, or choose another disk with --data."
+    return Finding("disk space", "fault" if free < NO_SPACE else "warning", message, remedy)
+
+
+def _quick_check(path: Path) -> str:
+    """`ok`, or what SQLite finds wrong."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _answers(settings: Settings) -> bool:
+    """Whether a Darkroom answers at the address."""
+    import httpx
+
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        answer = httpx.get(f"http://{host}:{settings.port}/health", timeout=2)
+        return answer.json().get("status") == "ok" and "version" in answer.json()
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return False
+
+
+def _describe_devices(device: str) -> dict[str, Any]:
+    options = json.dumps({"device": device})
+    done = subprocess.run(
+        [sys.executable, "-m", "server.worker", "--describe", "--options", options],
+        cwd=Path(__file__).resolve().parent.parent,  # finds this very package
+        capture_output=True,
+        text=True,
+        timeout=DEVICE_LIMIT,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report

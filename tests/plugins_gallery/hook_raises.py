@@ -1,0 +1,10 @@
+"""Raises when it announces."""
+
+from darkroom import hookimpl
+
+__version__ = "9.8.7"
+
+
+@hookimpl
+def register_model_families():
+    raise RuntimeError("no families today")

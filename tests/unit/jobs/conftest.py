@@ -1,0 +1,37 @@
+"""A store and a gallery on a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.database import Database
+from server.gallery import Gallery
+from server.jobs.store import JobStore
+from server.storage import ImageFiles
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "darkroom.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> JobStore:
+    return JobStore(database)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ImageFiles:
+    for name in ("images", "thumbs"):
+        (tmp_path / name).mkdir()
+    return ImageFiles(tmp_path / "images", tmp_path / "thumbs")
+
+
+@pytest.fixture
+def gallery(database: Database, files: ImageFiles) -> Gallery:
+    return Gallery(database, files)
