@@ -49,6 +49,7 @@ def create_app(settings: Settings, service: GenerationService | None = None) -> 
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.service = service
     app.state.streams = Streams(settings.max_streams)

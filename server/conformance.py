@@ -75,7 +75,7 @@ def check(
     owner = manager.provider(families[0].name) if families else provider_or_family
     if owner not in records:
         known = {*records, *manager.families}
-        message = f"No plugin or family is named `{owner}`{nearest(owner, known)}."
+        message = f"No plugin or family is named `{owner}`. {nearest(owner, known)}"
         return [Finding(owner, "exists", False, message)]
     findings = [_finding(owner, "announces itself without fault", records[owner].faults)]
     findings.append(_finding(owner, "stays light at announcement", records[owner].warnings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Header, Query
 from pydantic import AfterValidator
 from starlette.requests import Request
 
@@ -25,6 +25,22 @@ def _streams(request: Request) -> Streams:
     return streams
 
 
+def _last_event_id(
+    header: Annotated[
+        str | None,
+        Header(
+            alias="Last-Event-ID",
+            description="The id of the last event seen; EventSource sends it.",
+        ),
+    ] = None,
+    query: Annotated[
+        str | None,
+        Query(alias="last_event_id", description="The same, for clients without the header."),
+    ] = None,
+) -> str | None:
+    return query if header is None else header
+
+
 def _clamp_limit(limit: int) -> int:
     return max(1, min(limit, 200))
 
@@ -34,6 +50,7 @@ def _clamp_offset(offset: int) -> int:
 
 
 Service = Annotated[GenerationService, Depends(_service)]
+LastEventId = Annotated[str | None, Depends(_last_event_id)]
 OpenStreams = Annotated[Streams, Depends(_streams)]
 
 Limit = Annotated[

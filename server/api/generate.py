@@ -53,7 +53,10 @@ async def generate(
     ] = False,
     idempotency_key: Annotated[
         str | None,
-        Header(description="A retry with the same key and body returns the first job (24 hours)."),
+        Header(
+            alias="Idempotency-Key",
+            description="A retry with the same key and body returns the first job (24 hours).",
+        ),
     ] = None,
 ) -> JSONResponse:
     """Queues a job. The body holds one model's parameters as `/api/info` publishes them, and

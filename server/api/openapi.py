@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from server.api import schemas
 from server.api.examples import examples
@@ -38,6 +39,11 @@ METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 #: FastAPI's own shapes of errors, which no answer has.
 FOREIGN = ("HTTPValidationError", "ValidationError")
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the route's function: what generated clients call their methods by."""
+    return route.name
 
 
 def install(app: FastAPI) -> None:

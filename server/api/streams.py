@@ -12,13 +12,12 @@ from typing import Any
 
 from fastapi import APIRouter
 from sse_starlette import ServerSentEvent
-from starlette.requests import Request
 from starlette.responses import Response
 
-from server.api.dependencies import OpenStreams, Service
+from server.api.dependencies import LastEventId, OpenStreams, Service
 from server.api.refusals import refusals
 from server.errors import JobNotFound, TooManyStreams
-from server.http.sse import EventStream, last_event_id
+from server.http.sse import EventStream
 from server.records import ImageRecord, image_object
 from server.service import GenerationService
 from server.snapshots import JobSnapshot
@@ -63,8 +62,8 @@ async def follow_gallery(request: Request, service: Service, streams: OpenStream
     """Streams every new image as `/api/images` shows it. An event's id is the image's number: a
     client that reconnects with `Last-Event-ID` gets what it missed, a first connection nothing
     old. The stream ends with the server."""
-    seen = last_event_id(request) or ""
-    after = int(seen) if ROW_NUMBER.fullmatch(seen) else await _newest(service)
+    is_row = last_event_id is not None and ROW_NUMBER.fullmatch(last_event_id)
+    after = int(last_event_id) if is_row else await _newest(service)
     return EventStream(_new_images(service.watch_images(after)), streams)
 
 
@@ -79,13 +78,13 @@ async def follow_gallery(request: Request, service: Service, streams: OpenStream
     },
 )
 async def follow_job(
-    request: Request, service: Service, streams: OpenStreams, job_id: str
+    service: Service, streams: OpenStreams, last_event_id: LastEventId, job_id: str
 ) -> Response:
     """Streams the job's current snapshot at once, then the newest whenever the client is ready to
     read: a slow one skips steps. The last event has a terminal status; then the stream ends. An
     event's id is `{attempt}.{seq}`."""
     _, snapshot = await service.job(job_id)
-    if snapshot.status.ended and last_event_id(request) == snapshot.revision:
+    if snapshot.status.ended and last_event_id == snapshot.revision:
         return Response(status_code=204)
     return EventStream(_one_job(await service.watch(job_id)), streams)
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
-from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from server.errors import TooManyStreams
@@ -64,10 +63,3 @@ class EventStream(EventSourceResponse):
                 await super().__call__(scope, receive, send)
             except SendTimeoutError:
                 logger.info("closed a stream whose client read nothing for %s s", SEND_TIMEOUT)
-
-
-def last_event_id(request: Request) -> str | None:
-    """The id of the last event a reconnecting client saw: EventSource's header, or
-    `?last_event_id=` for those that cannot set it."""
-    query = request.query_params.get("last_event_id")
-    return request.headers.get("last-event-id", query) or None

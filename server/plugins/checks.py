@@ -35,7 +35,7 @@ def hook_faults(implementation: pluggy.HookImpl, name: str) -> Iterator[str]:
     known = spec.hooks()
     if name not in known:
         if not implementation.optionalhook:
-            yield f"There is no hook `{name}`{nearest(name, known)}."
+            yield f"There is no hook `{name}`. {nearest(name, known)}"
     elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         yield f"Hook `{name}` is an async function: write it as a plain `def`."
     elif name in spec.WRAPPABLE:
@@ -50,10 +50,10 @@ def hook_faults(implementation: pluggy.HookImpl, name: str) -> Iterator[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`: did you mean …?` when some known word is near, else `; there are …`."""
+    """A sentence: `Did you mean …?` when some known word is near, else `There are …`."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean `{close[0]}`?" if close else f"; there are {_words(names)}"
+    return f"Did you mean `{close[0]}`?" if close else f"There are {_words(names)}."
 
 
 def _words(names: Iterable[str]) -> str:

@@ -72,8 +72,9 @@ def _installed() -> Iterator[Candidate]:
 
 
 def _from_entry_point(point: EntryPoint) -> Candidate:
-    name, version = (point.dist.name, point.dist.version) if point.dist else ("?", "")
-    package = point.module.partition(".")[0]
+    name, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+    # Not `point.module`, which raises when the entry point is malformed; its load() may.
+    package = point.value.partition(":")[0].partition(".")[0].strip()
     return Candidate(point.name, version, f"distribution {name}", package, point.load)
 
 

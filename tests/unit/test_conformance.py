@@ -226,7 +226,7 @@ def test_faults_at_the_start_are_findings(tmp_path: Path) -> None:
 def test_an_unknown_name_is_a_finding_with_the_nearest() -> None:
     (finding,) = check(discover(PLUGINS), "colors", weights=here)
     assert not finding.ok
-    assert "did you mean `colours`?" in finding.message
+    assert "Did you mean `colours`?" in finding.message
 
 
 def test_missing_weights_and_a_faulty_load_are_findings(tmp_path: Path) -> None:

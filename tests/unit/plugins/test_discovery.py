@@ -70,13 +70,14 @@ def test_a_distribution_announces_by_entry_point(on_path: Path) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: darkroom-shipped\nVersion: 4.5\n")
     (info / "entry_points.txt").write_text(
-        "[darkroom.plugins]\nshipped = shipped_family\nunshipped = shipped_nowhere\n"
+        "[darkroom.plugins]\nshipped = shipped_family\nunshipped = shipped_nowhere\ntorn = :::\n"
     )
     manager = discover()
     assert manager.provider("shipped") == "shipped"
     found = records(manager)
     assert found["shipped"] == PluginRecord("shipped", "4.5", "distribution darkroom-shipped")
     assert "No module named 'shipped_nowhere'" in found["unshipped"].faults[0]
+    assert "Importing it raised" in found["torn"].faults[0]
 
 
 def test_the_users_folder_holds_files_and_packages(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support import COLOURS, GALLERY, TESTS, WATERMARK, fill_folder
 AT_START = {
     "import_error": ["No module named 'a_module_that_nobody_has'", "Mend"],
     "import_exits": ["SystemExit: this plugin needs a licence key", "Mend"],
-    "misspelt_hook": ["register_model_familys", "did you mean `register_model_families`?"],
+    "misspelt_hook": ["register_model_familys", "Did you mean `register_model_families`?"],
     "wrong_argument": ["job_finished", "'jobs'", "Correct it"],
     "hook_raises": ["register_model_families", "RuntimeError: no families today", "Mend"],
     "hook_returns_number": ["register_model_families", "42", "return a list of `ModelFamily`"],

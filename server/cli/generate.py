@@ -1,0 +1,171 @@
+"""`darkroom generate`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from server.cli.console import err, out
+from server.cli.options import ConfigOption, DeviceOption, PluginFolderOption, examples
+from server.errors import JobAlreadyEnded, JobFailure, ShuttingDown
+from server.records import JobStatus
+
+if TYPE_CHECKING:
+    from server.cli.destination import Destination
+    from server.cli.sessions import Session
+    from server.snapshots import JobSnapshot
+
+EXAMPLES = examples(
+    'darkroom generate "a red circle on a blue ground"',
+    'darkroom generate "a snowy mountain at night" --seed 7 --steps 30 -o mountain.png',
+    'darkroom generate "a green square" -n 4 -o squares.png --server http://127.0.0.1:8000',
+)
+
+
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What the image shows.", show_default=False)],
+    *,
+    model: Annotated[str | None, typer.Option(help="The model's id or alias.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What must not be in it.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same image.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width in pixels.")] = None,
+    height: Annotated[int | None, typer.Option(help="Height in pixels.")] = None,
+    cfg_scale: Annotated[
+        float | None, typer.Option(help="How strictly the image follows the prompt.")
+    ] = None,
+    sampler: Annotated[str | None, typer.Option(help="How the denoising steps go.")] = None,
+    num_images: Annotated[
+        int, typer.Option("--num-images", "-n", min=1, help="How many images to make.")
+    ] = 1,
+    others: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=JSON", help="Any other parameter of the model; repeatable."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The PNG to write, or a folder [default: the current one, with the job's name].",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Use this running server, not a private worker."),
+    ] = None,
+    config: ConfigOption = None,
+    device: DeviceOption = None,
+    plugin_folder: PluginFolderOption = None,
+) -> None:
+    """Make images. What stands on standard output is the path of each; progress goes to standard
+    error. Ctrl-C cancels the job.
+    """
+    from server.cli.destination import Destination
+    from server.cli.remote import remote
+    from server.cli.sessions import private
+
+    logging.basicConfig(level="WARNING", format="%(levelname)s: %(message)s")
+    body = _body(
+        others or (),
+        prompt=prompt,
+        model=model,
+        negative_prompt=negative,
+        seed=seed,
+        steps=steps,
+        width=width,
+        height=height,
+        cfg_scale=cfg_scale,
+        sampler=sampler,
+        num_images=num_images,
+    )
+    destination = Destination(_png_or_folder(output), num_images, force)
+    destination.check()
+    if server is None:
+        place = private(config, device=device, plugin_folder=plugin_folder)
+    else:
+        place = remote(server)
+    ended = asyncio.run(_generate(place, body, destination))
+    if ended.status is not JobStatus.COMPLETED:
+        raise JobFailure(ended.error["message"] if ended.error else "It was cancelled.")
+
+
+def _body(others: Iterable[str], **words: Any) -> dict[str, Any]:
+    """The request: the options that were given, and the assignments `NAME=JSON`."""
+    body = {name: value for name, value in words.items() if value is not None}
+    for assignment in others:
+        name, _, value = assignment.partition("=")
+        if name in words:
+            raise typer.BadParameter(f"{name} has an option of its own: see --help.")
+        try:
+            body[name] = json.loads(value)
+        except ValueError:
+            raise typer.BadParameter(
+                f"--set {assignment}: what follows the = is not JSON. A text needs its own "
+                f"quotes: --set '{name}=\"{value}\"'."
+            ) from None
+    return body
+
+
+def _png_or_folder(output: Path | None) -> Path:
+    path = output or Path()
+    if not path.is_dir() and path.suffix.lower() != ".png":
+        raise typer.BadParameter(
+            f"{path} is neither a folder nor ends with .png, which every image is.",
+            param_hint="--output",
+        )
+    return path
+
+
+async def _generate(
+    place: AbstractAsyncContextManager[Session], body: dict[str, Any], destination: Destination
+) -> JobSnapshot:
+    async with place as session:
+        job_id = await session.submit(body)
+        try:
+            return await _develop(session, job_id, destination)
+        except asyncio.CancelledError:  # Ctrl-C
+            err.print("cancelling the job", style="yellow")
+            with contextlib.suppress(JobAlreadyEnded):
+                await session.cancel(job_id)
+            raise
+
+
+async def _develop(session: Session, job_id: str, destination: Destination) -> JobSnapshot:
+    """Show the job until it ends, and write each image as soon as it exists."""
+    from server.cli.progress import display
+
+    paths: list[Path] = []
+    try:
+        with display() as shown:
+            async for snapshot in session.watch(job_id):
+                shown.show(snapshot)
+                for index in range(len(paths), len(snapshot.images)):
+                    filename = snapshot.images[index]["filename"]
+                    png = await session.fetch(filename)
+                    paths.append(destination.write(filename, index, png))
+                if snapshot.status.ended:
+                    _warn(snapshot)
+                    return snapshot
+    finally:
+        # Not in between: on a terminal the bar is drawn where they would be written.
+        for path in paths:
+            out.print(path)
+    raise ShuttingDown("The server stopped before the job ended; it goes on with its next start.")
+
+
+def _warn(snapshot: JobSnapshot) -> None:
+    for warning in snapshot.warnings:
+        err.print(f"warning: {warning}", style="yellow")
