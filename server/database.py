@@ -9,7 +9,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -209,21 +209,23 @@ def row_of(cursor: str) -> int:
     return int(cursor) if re.fullmatch(r"[0-9]{1,18}", cursor) else 0
 
 
-def revision_of(path: Path) -> str | None:
-    """The schema revision of a database file, read without changing it; None when it has none.
+def examine(path: Path) -> tuple[str | None, str]:
+    """A database file's schema revision (None: it has none) and what SQLite finds wrong with it
+    (`ok`: nothing). Changes nothing; a server may be using the file.
 
     Raises:
         sqlite3.DatabaseError: it is not a database.
     """
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
+    # Whoever reads in WAL mode makes a log where there is none. Without one nobody writes either.
+    log = path.with_name(f"{path.name}-wal")
+    mode = "mode=ro" if log.exists() else "immutable=1"
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         found = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
         ).fetchone()
         row = found and connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
-    finally:
-        connection.close()
+        return str(row[0]) if row else None, str(verdict)
 
 
 def _engine(path: Path) -> Engine:

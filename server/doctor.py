@@ -18,10 +18,10 @@ from pathlib import Path
 from platform import platform, python_version
 from typing import Any, Literal
 
-from server import __version__
+from server import __version__, database
 from server.catalog import ModelCatalog
 from server.config import CONFIG_NAME, PREFIX, Settings, checkout, load_settings
-from server.database import HEAD, revision_of
+from server.database import HEAD
 from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed
 from server.plugins.manager import PluginManager, discover
 from server.serve import listen
@@ -65,7 +65,7 @@ def examine(config: Path | None = None, **overrides: Any) -> Iterator[Finding]:
         return
     yield from sources(config)
     yield from folders(settings)
-    yield from database(settings.folders.database)
+    yield from database_file(settings.folders.database)
     yield from address(settings)
     manager = discover(settings.plugin_folder)
     yield from plugins(manager)
@@ -113,14 +113,14 @@ def folders(settings: Settings) -> Iterator[Finding]:
     yield _space(_existing(places.images))
 
 
-def database(path: Path) -> Iterator[Finding]:
+def database_file(path: Path) -> Iterator[Finding]:
     """Whether the database opens, is whole, and has a schema that this version knows."""
     if not path.exists():
         yield Finding("database", "ok", f"{path} is made at the first start")
         return
     remedy = "Move it away to start with an empty one, or restore a backup of it."
     try:
-        revision, verdict = revision_of(path), _quick_check(path)
+        revision, verdict = database.examine(path)
     except sqlite3.Error as error:
         yield Finding("database", "fault", f"{path} cannot be read: {error}", remedy)
         return
@@ -233,15 +233,6 @@ def _space(folder: Path) -> Finding:
         return Finding("disk space", "ok", message)
     remedy = "Free space, set `keep_images`, or choose another disk with --data."
     return Finding("disk space", "fault" if free < NO_SPACE else "warning", message, remedy)
-
-
-def _quick_check(path: Path) -> str:
-    """`ok`, or what SQLite finds wrong."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    finally:
-        connection.close()
 
 
 def _answers(settings: Settings) -> bool:

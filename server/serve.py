@@ -89,12 +89,10 @@ def serve(settings: Settings, listener: socket.socket, announce: Announce) -> No
 
 
 def configure_logging(level: str) -> None:
-    """Log to standard error; the web server's own comings and goings only when debugging."""
-    logging.basicConfig(
-        level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    if level == "info":
-        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    """Log to standard error; of what libraries say, only warnings unless debugging."""
+    libraries = "WARNING" if level == "info" else level.upper()
+    logging.basicConfig(level=libraries, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("server").setLevel(level.upper())
 
 
 class _Server(uvicorn.Server):

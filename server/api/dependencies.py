@@ -30,7 +30,7 @@ def _last_event_id(
         str | None,
         Header(
             alias="Last-Event-ID",
-            description="The id of the last event seen; EventSource sends it.",
+            description="The last event seen, by its id. EventSource sends it.",
         ),
     ] = None,
     query: Annotated[

@@ -58,12 +58,14 @@ async def follow_jobs(service: Service, streams: OpenStreams) -> EventStream:
     response_class=Response,
     responses=_events("Image", "42"),
 )
-async def follow_gallery(request: Request, service: Service, streams: OpenStreams) -> EventStream:
+async def follow_gallery(
+    service: Service, streams: OpenStreams, last_event_id: LastEventId
+) -> EventStream:
     """Streams every new image as `/api/images` shows it. An event's id is the image's number: a
     client that reconnects with `Last-Event-ID` gets what it missed, a first connection nothing
     old. The stream ends with the server."""
-    is_row = last_event_id is not None and ROW_NUMBER.fullmatch(last_event_id)
-    after = int(last_event_id) if is_row else await _newest(service)
+    seen = _row_number(last_event_id)
+    after = await _newest(service) if seen is None else seen
     return EventStream(_new_images(service.watch_images(after)), streams)
 
 
@@ -103,6 +105,11 @@ async def _new_images(images: AsyncIterator[ImageRecord]) -> AsyncIterator[Serve
     async for image in images:
         data = json.dumps(image_object(image), separators=(",", ":"))
         yield ServerSentEvent(data, id=str(image.id))
+
+
+def _row_number(event_id: str | None) -> int | None:
+    """What a client claims to have seen; None when it is no id of ours."""
+    return int(event_id) if event_id and ROW_NUMBER.fullmatch(event_id) else None
 
 
 async def _newest(service: GenerationService) -> int:

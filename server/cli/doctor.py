@@ -32,9 +32,9 @@ def doctor(
     plugin_folder: PluginFolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Examine the installation and say how to mend what is wrong. Changes nothing.
+    """Examine the installation and say how to mend what is wrong.
 
-    Exit status 1 when there is a fault.
+    Nothing is changed. Exit status 1 when there is a fault.
     """
     from server.doctor import examine
 

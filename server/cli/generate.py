@@ -57,7 +57,7 @@ def generate(
         typer.Option(
             "--output",
             "-o",
-            help="The PNG to write, or a folder [default: the current one, with the job's name].",
+            help="The PNG to write, or a folder; unset: the current one, with the job's name.",
             show_default=False,
         ),
     ] = None,
@@ -70,8 +70,9 @@ def generate(
     device: DeviceOption = None,
     plugin_folder: PluginFolderOption = None,
 ) -> None:
-    """Make images. What stands on standard output is the path of each; progress goes to standard
-    error. Ctrl-C cancels the job.
+    """Make images, in a private worker or on a running server.
+
+    Standard output has the path of each and nothing else. Ctrl-C cancels the job.
     """
     from server.cli.destination import Destination
     from server.cli.remote import remote

@@ -20,7 +20,7 @@ def models(
     plugin_folder: PluginFolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the models, the default one marked, and whether their weights are on this machine."""
+    """List the models and whether their weights are on this machine."""
     found = _models(load_settings(config, plugin_folder=plugin_folder))
     if as_json:
         print_json({"models": [asdict(model) for model in found]})

@@ -13,7 +13,7 @@ from server.config import Settings
 def setting(name: str, *flags: str) -> Any:
     """The option for a setting: `--name`, unless `flags` are given."""
     field = Settings.model_fields[name]
-    default = f" [default: {field.default}]" if field.default not in (None, False, ()) else ""
+    default = f" Default: {field.default}." if field.default not in (None, False, True) else ""
     return typer.Option(
         *(flags or (f"--{name.replace('_', '-')}",)),
         help=f"{field.description}{default}".replace("`", ""),
@@ -30,7 +30,7 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="The configuration file [default: darkroom.toml in the current folder, if any].",
+        help="The configuration file; unset: darkroom.toml of the current folder, if any.",
         show_default=False,
     ),
 ]

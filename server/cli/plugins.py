@@ -92,10 +92,11 @@ def _describe(manager: PluginManager, record: PluginRecord) -> dict[str, Any]:
 
 def _print_table(manager: PluginManager, records: tuple[PluginRecord, ...]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("Plugin", "Version", "Origin", "Families", "", box=None)
     for record in records:
-        verdict = "[green]ok[/]" if record.ok else "[bold red]fault[/]"
+        verdict = Text("ok", "green") if record.ok else Text("fault", "bold red")
         families = ", ".join(_families(manager, record))
         table.add_row(record.name, record.version, record.origin, families, verdict)
     out.print(table, soft_wrap=False)
@@ -108,10 +109,11 @@ def _print_table(manager: PluginManager, records: tuple[PluginRecord, ...]) -> N
 
 def _print_findings(findings: list[Finding]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("", "Subject", "Promise", "Problem", box=None)
     for finding in findings:
-        verdict = "[green]kept[/]" if finding.ok else "[bold red]broken[/]"
+        verdict = Text("kept", "green") if finding.ok else Text("broken", "bold red")
         table.add_row(verdict, finding.subject, finding.name, finding.message)
     out.print(table, soft_wrap=False)
     broken = sum(not finding.ok for finding in findings)

@@ -51,9 +51,10 @@ def serve(
         Literal["debug", "info", "warning", "error"] | None, setting("log_level")
     ] = None,
 ) -> None:
-    """Start the server. Ctrl-C stops it: what runs ends or is taken up at the next start.
+    """Start the server.
 
-    Options win over DARKROOM_* variables, those over the configuration file.
+    Ctrl-C stops it: what runs ends or is taken up at the next start. Options win over DARKROOM_*
+    variables, those over the configuration file.
     """
     from server import serve as server
 

@@ -28,7 +28,7 @@ class BodyLimit:
         counter = _Counter(self._limit, receive, send)
         try:
             await self._app(scope, counter.receive, counter.send)
-        except BodyTooLarge:
+        except Exception:
             if not counter.exceeded:
                 raise
         if counter.exceeded and not counter.answered:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from server.errors import TooManyStreams
 
@@ -17,6 +18,9 @@ SEND_TIMEOUT = 30.0
 
 #: Seconds between two comments on a silent stream, so that proxies keep it open.
 PING_INTERVAL = 15
+
+#: Seconds that a client gets to read the end of its stream when the server stops.
+FAREWELL = 1.0
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -30,7 +34,7 @@ class Streams:
         self._limit = limit
         self.open = 0
 
-    @contextmanager
+    @contextlib.contextmanager
     def place(self) -> Iterator[None]:
         """Room for one stream.
 
@@ -49,17 +53,49 @@ class Streams:
             self.open -= 1
 
 
+class Ping(ServerSentEvent):
+    """A comment without the blank line that would end an event: some clients take a blank line
+    after a comment for an event without data."""
+
+    def encode(self) -> bytes:
+        return b": ping\r\n"
+
+
 class EventStream(EventSourceResponse):
     """Sends events one by one: the next is asked for when the previous has been handed to the
     connection, so that a slow reader holds back its own stream and nothing piles up."""
 
     def __init__(self, events: AsyncIterator[ServerSentEvent], streams: Streams) -> None:
-        super().__init__(events, headers=HEADERS, ping=PING_INTERVAL, send_timeout=SEND_TIMEOUT)
+        super().__init__(
+            events,
+            headers=HEADERS,
+            ping=PING_INTERVAL,
+            ping_message_factory=Ping,
+            send_timeout=SEND_TIMEOUT,
+        )
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_complete = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal is_complete
+            await send(message)
+            is_complete = not message.get("more_body", message["type"] == "http.response.start")
+
         with self._streams.place():
             try:
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, send_noting)
             except SendTimeoutError:
                 logger.info("closed a stream whose client read nothing for %s s", SEND_TIMEOUT)
+                return
+            if not is_complete:
+                await _complete(send)
+
+
+async def _complete(send: Send) -> None:
+    """End a stream that the server's own end broke off; without it clients see a broken answer.
+    A client that does not read is not waited for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

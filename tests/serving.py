@@ -1,0 +1,166 @@
+"""A real server in a thread of the test process, and a reader of its event streams."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
+
+from server.app import create_app
+from server.config import Settings
+from server.service import GenerationService
+from tests.support import PLUGINS
+
+#: No test waits longer than this for anything.
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server. `client` speaks to it over TCP."""
+
+    app: FastAPI
+    port: int
+    client: httpx.Client
+
+    @property
+    def service(self) -> GenerationService:
+        """The service behind the API. It lives on the server's event loop."""
+        service: GenerationService = self.app.state.service
+        return service
+
+    def submit(self, prompt: str = "red", **params: Any) -> str:
+        """Submit a job and return its id."""
+        answer = self.client.post("/api/generate", json={"prompt": prompt, **params})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job_id"])
+
+    def snapshot(self, job_id: str) -> dict[str, Any]:
+        """The job as it is now."""
+        answer = self.client.get(f"/api/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def finish(self, job_id: str) -> dict[str, Any]:
+        """The job once it has ended."""
+        until(lambda: self.snapshot(job_id)["status"] in ("completed", "failed", "cancelled"))
+        return self.snapshot(job_id)
+
+    def made(self, prompt: str = "red", **params: Any) -> dict[str, Any]:
+        """Submit a job and wait for its end."""
+        return self.finish(self.submit(prompt, **params))
+
+    def open(self, path: str, **headers: str) -> EventReader:
+        """Open an event stream on a socket of its own; reading starts with the first read."""
+        return EventReader(self.port, path, headers)
+
+
+class EventReader:
+    """An event stream read line by line, so that tests see what is on the wire."""
+
+    def __init__(self, port: int, path: str, headers: dict[str, str]) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        self._buffer = b""
+        head = self._until(b"\r\n\r\n").decode().split("\r\n")
+        self.status = int(head[0].split()[1])
+        self.headers = httpx.Headers([tuple(line.split(": ", 1)) for line in head[1:] if line])
+        self._text = b""
+
+    def __enter__(self) -> EventReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def events(self) -> Iterator[dict[str, str]]:
+        """Every event as its fields; comments are left out. Ends with the stream."""
+        while (block := self._block()) is not None:
+            lines = [line for line in block.split("\r\n") if not line.startswith(":")]
+            if lines:
+                yield dict(tuple(line.split(": ", 1)) for line in lines)
+
+    def next(self) -> dict[str, str]:
+        """The next event."""
+        return next(self.events())
+
+    def data(self) -> list[Any]:
+        """The data of all events up to the end of the stream, as JSON."""
+        return [json.loads(event["data"]) for event in self.events()]
+
+    def _block(self) -> str | None:
+        while b"\r\n\r\n" not in self._text:
+            size = int(self._until(b"\r\n"), 16)
+            if size == 0:
+                return None
+            self._text += self._exactly(size)
+            self._exactly(2)
+        block, _, self._text = self._text.partition(b"\r\n\r\n")
+        return block.decode()
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self._buffer:
+            received = self._socket.recv(65536)
+            assert received, "the connection broke off"
+            self._buffer += received
+        found, _, self._buffer = self._buffer.partition(mark)
+        return found
+
+    def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            received = self._socket.recv(65536)
+            assert received, "the connection broke inside a chunk"
+            self._buffer += received
+        found, self._buffer = self._buffer[:size], self._buffer[size:]
+        return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition to hold."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@contextmanager
+def live_server(data: Path, **settings: Any) -> Iterator[LiveServer]:
+    """Serve on a free port with the torch-free family `colours`, its jobs in a thread."""
+    defaults: dict[str, Any] = {
+        "executor": "inline",
+        "plugin_folder": PLUGINS,
+        "default_model": "colours",
+        "preload": False,
+    }
+    app = create_app(Settings(data=data, **{**defaults, **settings}))
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    port = listener.getsockname()[1]
+    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), name="server")
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive())
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+            yield LiveServer(app, port, client)
+    finally:
+        # A server in a thread gets no signals; this is how sse-starlette learns of its end.
+        AppStatus.should_exit = True
+        server.should_exit = True
+        thread.join()
+        AppStatus.should_exit = False
+        listener.close()

@@ -1,0 +1,159 @@
+"""The OpenAPI document: complete, valid, and true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from server.api.examples import GUIDE
+from server.api.openapi import _add
+from tests.serving import LiveServer, live_server
+
+SEED_GUIDE = ["1girl", "fluffy orange cat", "snow-capped mountains", "coffee shop"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    with live_server(tmp_path_factory.mktemp("data"), default_model=None) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def document(server: LiveServer) -> dict[str, Any]:
+    found: dict[str, Any] = server.client.get("/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from ([value["$ref"]] if isinstance(value.get("$ref"), str) else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_has_every_native_route(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} == {
+        "GET /api/info", "POST /api/generate", "GET /api/jobs", "GET /api/jobs/{job_id}",
+        "DELETE /api/jobs/{job_id}", "POST /api/jobs/{job_id}/cancel", "GET /api/queue",
+        "POST /api/queue/pause", "POST /api/queue/resume", "GET /api/sse/jobs",
+        "GET /api/sse/gallery", "GET /api/sse/{job_id}", "GET /api/images",
+        "GET /api/images/{filename}", "DELETE /api/images/{filename}",
+        "GET /api/thumbs/{filename}", "GET /api/models", "GET /api/models/{model}/schema",
+        "POST /api/models/{model}/load", "POST /api/models/{model}/unload", "GET /health",
+        "GET /metrics",
+    }  # fmt: skip
+
+
+def test_describes_every_operation(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert document["info"]["title"] == "Darkroom"
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert operation["description"].endswith("."), name
+        for parameter in operation.get("parameters", []):
+            assert parameter["in"] == "path" or parameter["description"], (name, parameter)
+        assert {tag["name"] for tag in document["tags"]} >= set(operation["tags"])
+
+
+def test_every_answer_has_a_shape_and_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            assert response["description"], (name, status)
+            if status == "204":
+                continue
+            content = response["content"]
+            if status == "default" or int(status) >= 400:
+                assert list(content) == ["application/problem+json"], (name, status)
+            elif "application/json" in content:
+                assert "$ref" in content["application/json"]["schema"], (name, status)
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert all(schema != {} for schema in schemas.values())
+    for reference in references(document):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_the_request_is_one_models_parameters(server: LiveServer, document: dict[str, Any]) -> None:
+    body = document["paths"]["/api/generate"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    ids = [model["id"] for model in server.client.get("/api/models").json()["models"]]
+    assert [item["$ref"] for item in schema["anyOf"]] == [
+        f"#/components/schemas/Params_{model}" for model in ids
+    ]
+    for model in ids:
+        published = server.client.get(f"/api/models/{model}/schema").json()
+        component = document["components"]["schemas"][f"Params_{model}"]
+        assert component["properties"].keys() == published["properties"].keys()
+
+
+def test_every_example_is_accepted_as_printed(server: LiveServer, document: dict[str, Any]) -> None:
+    body = document["paths"]["/api/generate"]["post"]["requestBody"]
+    examples = body["content"]["application/json"]["examples"]
+    default = server.client.get("/api/info").json()["model"]
+    assert next(iter(examples)).startswith(default)
+    for name, example in examples.items():
+        assert example["summary"]
+        answer = server.client.post("/api/generate?dry_run=true", json=example["value"])
+        assert answer.status_code == 200, (name, answer.text)
+
+
+def test_the_guides_examples_are_there(document: dict[str, Any]) -> None:
+    prompts = [body["prompt"] for body in GUIDE.values()]
+    assert len(prompts) == len(SEED_GUIDE)
+    assert all(part in prompt for part, prompt in zip(SEED_GUIDE, prompts, strict=True))
+
+
+def test_definitions_move_beside_their_schema() -> None:
+    class Inner(BaseModel):
+        kind: Literal["inner"]
+        again: Inner | None = None
+
+    class Other(BaseModel):
+        kind: Literal["other"]
+
+    class Outer(BaseModel):
+        things: list[Inner | Other]
+        ref: str = "#/$defs"
+
+    components: dict[str, Any] = {}
+    Inner.model_rebuild()
+    _add(components, "Params_x", Outer.model_json_schema())
+    assert set(components) == {"Params_x", "Params_x_Inner", "Params_x_Other"}
+    whole = {"$ref": "#/components/schemas/Params_x", "components": {"schemas": components}}
+    validator = Draft202012Validator(whole)
+    nested = {"kind": "inner", "again": {"kind": "inner", "again": None}}
+    assert validator.is_valid({"things": [nested, {"kind": "other"}]})
+    assert not validator.is_valid({"things": [{"kind": "third"}]})
+
+
+def test_docs_are_served_from_here(server: LiveServer, tmp_path: Path) -> None:
+    for path in ("/", "/docs", "/redoc", "/docs/errors"):
+        page = server.client.get(path)
+        assert page.status_code == 200
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "script-src" not in policy
+        assert "http://" not in page.text
+        assert "https://" not in page.text
+        assert "<script>" not in page.text
+        assert server.client.head(path).status_code == 200

@@ -1,0 +1,146 @@
+"""Settings: where they come from, which source wins, and where the folders lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+import pytest
+from pydantic import ValidationError
+
+from server import config
+from server.config import PREFIX, Folders, Settings, checkout, load_settings
+from server.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without a configuration file, and no variable of the developer's."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"{PREFIX}{name}".upper(), raising=False)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_any_source_the_defaults_hold() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.on_start) == ("127.0.0.1", 8000, "run")
+
+
+def test_the_command_line_beats_the_environment_which_beats_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "darkroom.toml", 'port = 1\nmax_queued = 2\ndevice = "cpu"\n')
+    monkeypatch.setenv("DARKROOM_PORT", "3")
+    monkeypatch.setenv("DARKROOM_MAX_QUEUED", "4")
+    settings = load_settings(port=5)
+    assert (settings.port, settings.max_queued, settings.device) == (5, 4, "cpu")
+
+
+def test_an_option_that_was_not_given_hides_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "darkroom.toml", "port = 9000\n")
+    assert load_settings(port=None).port == 9000
+
+
+def test_a_named_file_is_read_instead_of_the_folders_own(tmp_path: Path) -> None:
+    write(tmp_path / "darkroom.toml", "port = 1\n")
+    assert load_settings(write(tmp_path / "etc" / "other.toml", "port = 2\n")).port == 2
+
+
+def test_paths_in_a_file_are_relative_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "etc" / "d.toml", 'data = "pictures"\nplugin_folder = "../mine"\n')
+    monkeypatch.chdir("/")
+    settings = load_settings(path)
+    assert settings.data == tmp_path / "etc" / "pictures"
+    assert settings.plugin_folder is not None
+    assert settings.plugin_folder.resolve() == tmp_path / "mine"
+
+
+def test_an_absolute_path_in_a_file_stays(tmp_path: Path) -> None:
+    path = write(tmp_path / "etc" / "d.toml", f'data = "{tmp_path.as_posix()}/elsewhere"\n')
+    assert load_settings(path).data == tmp_path / "elsewhere"
+
+
+def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.toml", "max_queue = 3\n")
+    with pytest.raises(ConfigurationError, match=r"max_queue: .*did you mean `max_queued`\?"):
+        load_settings(path)
+
+
+@pytest.mark.parametrize("text", ["port = 70000", 'on_start = "later"', "max_queued = 0"])
+def test_a_value_out_of_range_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text.split(" ", maxsplit=1)[0]):
+        load_settings(write(tmp_path / "d.toml", text))
+
+
+def test_a_variable_with_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_PORT", "eighty")
+    with pytest.raises(ConfigurationError, match="port"):
+        load_settings()
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe"])
+def test_what_is_not_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "d.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"d\.toml is not valid TOML"):
+        load_settings(path)
+
+
+def test_a_named_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.toml cannot be read"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_one_load_leaves_nothing_for_the_next(tmp_path: Path) -> None:
+    load_settings(write(tmp_path / "d.toml", "port = 1\n"))
+    assert load_settings().port == 8000
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_with_a_data_folder_everything_lies_below_it(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    folders = load_settings(data=mine).folders
+    assert folders == Folders(
+        mine / "darkroom.db", mine / "images", mine / "thumbs", mine / "loras"
+    )
+    assert folders.all == (mine, mine / "images", mine / "thumbs", mine / "loras")
+
+
+def test_a_relative_data_folder_is_relative_to_the_current_one(tmp_path: Path) -> None:
+    assert Folders.of(Path("mine")).database == tmp_path / "mine" / "darkroom.db"
+
+
+def test_in_a_checkout_the_folders_are_its_own() -> None:
+    root = Path(config.__file__).parent.parent
+    assert checkout() == root
+    assert Folders.of(None) == Folders(
+        root / "data" / "darkroom.db", root / "data" / "images", root / "thumbs", root / "loras"
+    )
+
+
+def test_installed_elsewhere_they_lie_in_the_users_data_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        config, "__file__", str(tmp_path / "site-packages" / "server" / "config.py")
+    )
+    assert checkout() is None
+    home = Path(platformdirs.user_data_dir("darkroom", appauthor=False))
+    assert Folders.of(None).images == home / "images"
