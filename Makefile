@@ -43,17 +43,17 @@ bench: $(DEV)  ## run the benchmarks
 	@for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
 
 docs: $(DEV)  ## write docs/reference anew from the code
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/build_reference.py
 
 clean:  ## remove what tools left behind; the environment, images and settings stay
 	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -print | xargs rm -rf
 
-# pip's whole output is a page per package, and with --quiet a download of minutes is silent.
+# pip's whole output is pages long, and with --quiet a download of minutes is silent.
 define install
 	echo "Installing Darkroom into $(VENV) (torch is large: the first time takes minutes)"
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --editable '$(1)' \
-		| awk '/^ *Downloading|^Installing|^Successfully/ { print substr($$0, 1, 100); fflush() }'
+		| awk '/Downloading .* [MG]B\)/ { print; fflush() }'
 endef
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python

@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__, api, web
 from server.api import openapi, problems
 from server.api.metrics import Metrics, RequestCounter
 from server.catalog import ModelCatalog
 from server.config import Settings
-from server.executors.inline import InlineExecutor
 from server.executors.process import ProcessExecutor
 from server.http.body_limit import BodyLimit
 from server.http.headers import SecurityHeaders
@@ -59,6 +59,13 @@ def create_app(settings: Settings, service: GenerationService | None = None) -> 
         app.include_router(router)
     openapi.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
     app.add_middleware(HostGuard, settings=settings)
     app.add_middleware(RequestCounter, metrics=app.state.metrics)
     app.add_middleware(SecurityHeaders)
@@ -84,7 +91,11 @@ def _executor(settings: Settings, plugins: PluginManager, catalog: ModelCatalog)
         "preview_interval": settings.preview_interval,
         "keep_alive": settings.keep_alive,
         "plugin_folder": str(settings.plugin_folder) if settings.plugin_folder else None,
+        "log_level": settings.log_level,
     }
     if settings.executor == "inline":
+        # It brings the worker's numpy and Pillow along, which the web process does without.
+        from server.executors.inline import InlineExecutor
+
         return InlineExecutor(options, weights, plugins)
     return ProcessExecutor(options, weights)

@@ -153,6 +153,10 @@ class Gallery:
         """
         return self._known(filename, self._files.thumb(filename))
 
+    def path_of(self, record: ImageRecord) -> Path:
+        """Where the PNG of an image lies, without a look at the database."""
+        return self._files.image(record.filename)
+
     def delete(self, filename: str) -> None:
         """Delete row, image and thumbnail.
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from server.errors import (
 )
 from server.gallery import Filters, Gallery, ImagePage
 from server.jobs import submission
-from server.jobs.manager import JobManager
+from server.jobs.manager import JobManager, QueueState
 from server.jobs.progress import snapshot_of
 from server.jobs.store import IdempotencyKey, JobStore
+from server.jobs.submission import Plan
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor, ModelCard, ModelFamily
 from server.records import ImageRecord, Job, JobStatus
@@ -46,30 +46,6 @@ CANCEL_WAIT = 5.0
 REPLAY = 100
 
 CURRENT_MODEL = "current_model"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a request would run. `expected_seconds` is learned from the model's newest images."""
-
-    model: str
-    family: str
-    params: dict[str, Any]
-    warnings: tuple[str, ...]
-    needs_load: bool
-    expected_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """The queue in numbers. `completed`, `failed` and `cancelled` count the kept history."""
-
-    paused: bool
-    pending: int
-    running: int
-    completed: int
-    failed: int
-    cancelled: int
 
 
 class GenerationService:
@@ -169,17 +145,9 @@ class GenerationService:
             InvalidParameters
         """
         resolved = self.catalog.resolve(body, self.current_model)
-        card, params = resolved.card, resolved.params
-        rate = await asyncio.to_thread(self._gallery.seconds_per_work, card.id)
-        work = params.steps * params.width * params.height * params.num_images
-        return Plan(
-            model=card.id,
-            family=resolved.family.name,
-            params=params.model_dump(mode="json"),
-            warnings=resolved.warnings,
-            needs_load=self._residency.state(card) != "loaded",
-            expected_seconds=None if rate is None else round(rate * work, 2),
-        )
+        rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
+        needs_load = self._residency.state(resolved.card) != "loaded"
+        return submission.plan(resolved, rate, needs_load=needs_load)
 
     async def job(self, job_id: str) -> tuple[Job, JobSnapshot]:
         """A job with its newest snapshot.
@@ -282,15 +250,7 @@ class GenerationService:
 
     async def queue(self) -> QueueState:
         """The queue in numbers."""
-        counts = await asyncio.to_thread(self._store.counts)
-        return QueueState(
-            paused=self.manager.paused,
-            pending=self.manager.waiting,
-            running=self.manager.running,
-            completed=counts[JobStatus.COMPLETED],
-            failed=counts[JobStatus.FAILED],
-            cancelled=counts[JobStatus.CANCELLED],
-        )
+        return await self.manager.state()
 
     async def pause(self) -> QueueState:
         """Start no more jobs; what runs ends."""

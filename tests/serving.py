@@ -15,12 +15,16 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from jsonschema import Draft202012Validator
 from sse_starlette.sse import AppStatus
 
 from server.app import create_app
 from server.config import Settings
 from server.service import GenerationService
 from tests.support import PLUGINS
+
+#: What every problem has.
+PROBLEM_FIELDS = {"type", "title", "status", "detail", "code"}
 
 #: No test waits longer than this for anything.
 PATIENCE = 30.0
@@ -78,7 +82,7 @@ class EventReader:
         self._buffer = b""
         head = self._until(b"\r\n\r\n").decode().split("\r\n")
         self.status = int(head[0].split()[1])
-        self.headers = httpx.Headers([tuple(line.split(": ", 1)) for line in head[1:] if line])
+        self.headers = httpx.Headers([_field(line) for line in head[1:] if line])
         self._text = b""
 
     def __enter__(self) -> EventReader:
@@ -92,7 +96,7 @@ class EventReader:
         while (block := self._block()) is not None:
             lines = [line for line in block.split("\r\n") if not line.startswith(":")]
             if lines:
-                yield dict(tuple(line.split(": ", 1)) for line in lines)
+                yield dict(_field(line) for line in lines)
 
     def next(self) -> dict[str, str]:
         """The next event."""
@@ -127,6 +131,11 @@ class EventReader:
             self._buffer += received
         found, self._buffer = self._buffer[:size], self._buffer[size:]
         return found
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(": ")
+    return name, value
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -164,3 +173,21 @@ def live_server(data: Path, **settings: Any) -> Iterator[LiveServer]:
         thread.join()
         AppStatus.should_exit = False
         listener.close()
+
+
+def conform(server: LiveServer, shape: str, value: Any) -> None:
+    """Check a value against a schema of the server's own OpenAPI document."""
+    document = server.client.get("/openapi.json").json()
+    schema = {"$ref": f"#/components/schemas/{shape}", "components": document["components"]}
+    Draft202012Validator(schema).validate(value)
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is this error, in the one shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body.keys() >= PROBLEM_FIELDS
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["type"] == f"/docs/errors#{code}"
+    return body

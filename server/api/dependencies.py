@@ -6,10 +6,14 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query
 from pydantic import AfterValidator
+from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 
 from server.http.sse import Streams
 from server.service import GenerationService
+
+#: A text that may be left out. A URL has no null, so that the documentation does not show one.
+OptionalText = str | SkipJsonSchema[None]
 
 #: The largest row number SQLite has; a larger offset would be an error there.
 MAX_OFFSET = 2**63 - 1
@@ -27,14 +31,14 @@ def _streams(request: Request) -> Streams:
 
 def _last_event_id(
     header: Annotated[
-        str | None,
+        OptionalText,
         Header(
             alias="Last-Event-ID",
             description="The last event seen, by its id. EventSource sends it.",
         ),
     ] = None,
     query: Annotated[
-        str | None,
+        OptionalText,
         Query(alias="last_event_id", description="The same, for clients without the header."),
     ] = None,
 ) -> str | None:
@@ -50,7 +54,7 @@ def _clamp_offset(offset: int) -> int:
 
 
 Service = Annotated[GenerationService, Depends(_service)]
-LastEventId = Annotated[str | None, Depends(_last_event_id)]
+LastEventId = Annotated[OptionalText, Depends(_last_event_id)]
 OpenStreams = Annotated[Streams, Depends(_streams)]
 
 Limit = Annotated[
@@ -60,7 +64,7 @@ Limit = Annotated[
 ]
 Offset = Annotated[int, AfterValidator(_clamp_offset), Query(ge=0, description="How many to skip.")]
 Cursor = Annotated[
-    str | None,
+    OptionalText,
     Query(
         description="`next_cursor` of the page before; unlike an offset it stays "
         "right while new entries arrive."

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.api import schemas
-from server.api.dependencies import Service
+from server.api.dependencies import OptionalText, Service
 from server.api.refusals import refusals
 from server.errors import (
     BodyTooLarge,
@@ -52,7 +52,7 @@ async def generate(
         bool, Query(description="Answer 200 with what would run, and run nothing.")
     ] = False,
     idempotency_key: Annotated[
-        str | None,
+        OptionalText,
         Header(
             alias="Idempotency-Key",
             description="A retry with the same key and body returns the first job (24 hours).",

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
-from server.api.dependencies import Cursor, Limit, Offset, Service
+from server.api.dependencies import Cursor, Limit, Offset, OptionalText, Service
 from server.api.refusals import refusals
 from server.errors import ImageNotFound, InvalidParameters, RangeNotSatisfiable
 from server.http.files import immutable_file
@@ -32,10 +32,10 @@ async def list_images(
     offset: Offset = 0,
     cursor: Cursor = None,
     q: Annotated[
-        str | None, Query(description="Words that all occur in the prompt or the model.")
+        OptionalText, Query(description="Words that all occur in the prompt or the model.")
     ] = None,
-    model: Annotated[str | None, Query(description="Only images of this model.")] = None,
-    lora: Annotated[str | None, Query(description="Only images made with this adapter.")] = None,
+    model: Annotated[OptionalText, Query(description="Only images of this model.")] = None,
+    lora: Annotated[OptionalText, Query(description="Only images made with this adapter.")] = None,
 ) -> JSONResponse:
     """Lists finished images with their recipes, newest first. `total` counts all that match."""
     page = await service.images(

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from server import __version__
 from server.api import schemas
-from server.api.dependencies import Service
+from server.api.dependencies import OptionalText, Service
 from server.api.refusals import refusals
 from server.errors import ModelNotFound
 from server.plugins.types import PluginRecord
@@ -26,7 +26,7 @@ router = APIRouter(tags=["info"])
 async def info(
     service: Service,
     model: Annotated[
-        str | None, Query(description="A model's id or alias; absent: the current model.")
+        OptionalText, Query(description="A model's id or alias; absent: the current model.")
     ] = None,
 ) -> JSONResponse:
     """Describes the server: the JSON Schema of requests to the current model (or to `model`), its

@@ -15,10 +15,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.dependencies import OpenStreams, Service
-from server.service import GenerationService, QueueState
+from server.jobs.manager import QueueState
+from server.service import GenerationService
 from server.snapshots import JobSnapshot
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+TEXT = {"text/plain": {"schema": {"type": "string"}}}
 BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
 
@@ -126,7 +128,7 @@ router = APIRouter(tags=["system"], lifespan=_observing)
     "/metrics",
     summary="Metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "Samples.", "content": TEXT}},
 )
 async def metrics(request: Request, service: Service, streams: OpenStreams) -> Response:
     """Numbers in Prometheus' text format: jobs, queue, images, streams, requests, durations."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from fastapi import APIRouter
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
 from server.api.dependencies import Service
@@ -24,6 +24,7 @@ async def list_models(service: Service) -> JSONResponse:
 @router.get(
     "/api/models/{model}/schema",
     summary="A model's parameters",
+    response_class=Response,
     responses={
         200: {
             "description": "JSON Schema, draft 2020-12.",

@@ -74,6 +74,7 @@ def build(app: FastAPI, catalog: ModelCatalog) -> dict[str, Any]:
     _add(components, "Problem", schemas.Problem.model_json_schema())
     for operation in _operations(document):
         _complete_errors(operation["responses"])
+        _describe_answers(operation["responses"], components)
     document["paths"]["/api/generate"]["post"]["requestBody"] = _request_body(components, catalog)
     return document
 
@@ -92,6 +93,15 @@ def _complete_errors(responses: dict[str, Any]) -> None:
             del responses["422"]
     any_other = {"description": "Any other error.", "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
     responses["default"] = any_other
+
+
+def _describe_answers(responses: dict[str, Any], components: dict[str, Any]) -> None:
+    """What an answer is, said by its shape where the route says nothing."""
+    for response in responses.values():
+        reference = response.get("content", {}).get("application/json", {}).get("schema", {})
+        name = reference.get("$ref", "").rpartition("/")[2]
+        if name and response["description"] == "Successful Response":
+            response["description"] = components[name]["description"]
 
 
 def _request_body(components: dict[str, Any], catalog: ModelCatalog) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,6 +98,8 @@ def generate(
     else:
         place = remote(server)
     ended = asyncio.run(_generate(place, body, destination))
+    for warning in ended.warnings:
+        err.print(f"warning: {warning}", style="yellow")
     if ended.status is not JobStatus.COMPLETED:
         raise JobFailure(ended.error["message"] if ended.error else "It was cancelled.")
 
@@ -139,7 +140,7 @@ async def _generate(
             return await _develop(session, job_id, destination)
         except asyncio.CancelledError:  # Ctrl-C
             err.print("cancelling the job", style="yellow")
-            with contextlib.suppress(JobAlreadyEnded):
+            with suppress(JobAlreadyEnded):
                 await session.cancel(job_id)
             raise
 
@@ -151,22 +152,16 @@ async def _develop(session: Session, job_id: str, destination: Destination) -> J
     paths: list[Path] = []
     try:
         with display() as shown:
-            async for snapshot in session.watch(job_id):
-                shown.show(snapshot)
-                for index in range(len(paths), len(snapshot.images)):
-                    filename = snapshot.images[index]["filename"]
-                    png = await session.fetch(filename)
-                    paths.append(destination.write(filename, index, png))
-                if snapshot.status.ended:
-                    _warn(snapshot)
-                    return snapshot
+            async with aclosing(session.watch(job_id)) as snapshots:
+                async for snapshot in snapshots:
+                    shown.show(snapshot)
+                    for image in snapshot.images[len(paths) :]:
+                        png = await session.fetch(image["filename"])
+                        paths.append(destination.write(image["filename"], len(paths), png))
+                    if snapshot.status.ended:
+                        return snapshot
     finally:
         # Not in between: on a terminal the bar is drawn where they would be written.
         for path in paths:
             out.print(path)
     raise ShuttingDown("The server stopped before the job ended; it goes on with its next start.")
-
-
-def _warn(snapshot: JobSnapshot) -> None:
-    for warning in snapshot.warnings:
-        err.print(f"warning: {warning}", style="yellow")

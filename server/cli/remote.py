@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -59,17 +59,18 @@ class RemoteSession:
         answer = await self._request("POST", "/api/generate", json=body)
         return str(answer.json()["job_id"])
 
-    async def watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
+    async def watch(self, job_id: str) -> AsyncGenerator[JobSnapshot, None]:
         """See `Session.watch`. A lost stream is taken up after the last event that was read."""
         last, losses = "", 0
         while True:
             try:
-                async for event in self._events(job_id, last):
-                    last, losses = event.id, 0
-                    snapshot = read_snapshot(event.data)
-                    yield snapshot
-                    if snapshot.status.ended:
-                        return
+                async with aclosing(self._events(job_id, last)) as events:
+                    async for event in events:
+                        last, losses = event.id, 0
+                        snapshot = read_snapshot(event.data)
+                        yield snapshot
+                        if snapshot.status.ended:
+                            return
             except httpx.TransportError as error:
                 if losses == RECONNECTS:
                     raise StartupError(
@@ -99,7 +100,7 @@ class RemoteSession:
             raise refusal(answer)
         return answer
 
-    async def _events(self, job_id: str, last: str) -> AsyncIterator[ServerSentEvent]:
+    async def _events(self, job_id: str, last: str) -> AsyncGenerator[ServerSentEvent, None]:
         headers = {"Last-Event-ID": last} if last else {}
         path = f"/api/sse/{job_id}"
         async with aconnect_sse(self._client, "GET", path, headers=headers) as source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ class Session(Protocol):
             DarkroomError: it was refused.
         """
 
-    def watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
+    def watch(self, job_id: str) -> AsyncGenerator[JobSnapshot, None]:
         """The job's snapshots, the terminal one last."""
 
     async def cancel(self, job_id: str) -> None:
@@ -66,7 +66,7 @@ class _Private:
     async def submit(self, body: Mapping[str, Any]) -> str:
         return (await self._service.submit(body)).job_id
 
-    async def watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
+    async def watch(self, job_id: str) -> AsyncGenerator[JobSnapshot, None]:
         async for snapshot in await self._service.watch(job_id):
             yield snapshot
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
@@ -14,27 +13,20 @@ from server.errors import (
     DarkroomError,
     DatabaseUnwritable,
     JobFailure,
-    PluginFailed,
-    StorageFailed,
     WorkerLost,
     WorkerLostTooOften,
     WorkerUnavailable,
 )
 from server.gallery import Gallery
-from server.generation import GenerationParams, Task, recipe
+from server.jobs.attempt import Attempt, Outcome
 from server.jobs.feed import Bell, JobFeed
-from server.jobs.progress import Progress, snapshot_of
+from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
 from server.plugins.manager import PluginManager
-from server.plugins.types import Executor, FinishedJob, NewImage
-from server.records import ImageRecord, Job, JobStatus, image_filename, image_object, now
+from server.plugins.types import Executor, FinishedJob
+from server.records import Job, JobStatus
 from server.snapshots import (
-    ImageReady,
     JobSnapshot,
-    TaskCancelled,
-    TaskFailed,
-    TaskFinished,
-    TaskMessage,
 )
 
 log = logging.getLogger(__name__)
@@ -53,23 +45,15 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended. `error` is (code, message); QUEUED means: try again."""
+class QueueState:
+    """The queue in numbers. `completed`, `failed` and `cancelled` count the kept history."""
 
-    status: JobStatus
-    error: tuple[str, str] | None = None
-    lost: bool = False
-
-
-class Run:
-    """A dispatched job: its progress, and what was asked of it meanwhile."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.cancelled = False
-        self.storage_error: DarkroomError | None = None
-        self.progress: Progress | None = None
-        self.task: Task[GenerationParams] | None = None
+    paused: bool
+    pending: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
 
 
 class JobManager:
@@ -99,17 +83,12 @@ class JobManager:
         self._paused = paused
         self._stopping = False
         self._waiting: dict[str, Job] = {}
-        self._running: dict[str, Run] = {}
+        self._running: dict[str, Attempt] = {}
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._false_starts = 0
 
     # --- the queue -------------------------------------------------------------------------
-
-    @property
-    def paused(self) -> bool:
-        """Whether waiting jobs stay waiting."""
-        return self._paused
 
     @property
     def waiting(self) -> int:
@@ -120,6 +99,18 @@ class JobManager:
     def running(self) -> int:
         """How many jobs run."""
         return len(self._running)
+
+    async def state(self) -> QueueState:
+        """The queue in numbers."""
+        counts = await asyncio.to_thread(self._store.counts)
+        return QueueState(
+            paused=self._paused,
+            pending=len(self._waiting),
+            running=len(self._running),
+            completed=counts[JobStatus.COMPLETED],
+            failed=counts[JobStatus.FAILED],
+            cancelled=counts[JobStatus.CANCELLED],
+        )
 
     async def start(self) -> None:
         """Take up the jobs that the database remembers, and run them."""
@@ -173,9 +164,8 @@ class JobManager:
             await self._end(job, Outcome(JobStatus.CANCELLED), seq)
             self._publish_positions()
             return True
-        if (run := self._running.get(job_id)) is not None:
-            run.cancelled = True
-            self._executor.cancel(job_id, run.job.attempt)
+        if (attempt := self._running.get(job_id)) is not None:
+            attempt.cancel()
             return True
         return False
 
@@ -184,16 +174,25 @@ class JobManager:
     async def _work(self, slot: str) -> None:
         """Run one job after the other on a slot."""
         while (job := await self._next()) is not None:
-            run = Run(job)
-            self._running[job.id] = run
+            attempt = self._running[job.id] = self._new_attempt(job)
             try:
-                await self._attempt(slot, run)
+                await self._run(slot, attempt)
             except Exception:
                 # The slot goes on; this job stands in the database and is taken up at the next
                 # start.
                 log.exception("job %s is left to the next start", job.id)
             finally:
                 del self._running[job.id]
+
+    def _new_attempt(self, job: Job) -> Attempt:
+        return Attempt(
+            job,
+            gallery=self._gallery,
+            plugins=self._plugins,
+            executor=self._executor,
+            publish=self.feed.publish,
+            image_added=self.new_image.ring,
+        )
 
     async def _next(self) -> Job | None:
         """The oldest waiting job as soon as there is one; None when the server stops."""
@@ -206,77 +205,43 @@ class JobManager:
             await self._wake.wait()
         return None
 
-    async def _attempt(self, slot: str, run: Run) -> None:
-        run.job = job = await self._persist(self._store.begin, run.job.id)
-        found = await asyncio.to_thread(self._gallery.of_jobs, [job.id])
-        run.progress = Progress(job, found.get(job.id, ()))
-        self.feed.publish(run.progress.change())
-        try:
-            outcome = await self._outcome(slot, run)
-        except Exception as error:
-            # Whatever we did not think of fails this job and no other.
-            log.exception("job %s failed in an unforeseen way", job.id)
-            outcome = Outcome(JobStatus.FAILED, ("internal_error", f"Internal error: {error!r}"))
-        seq = run.progress.current.seq + 1
+    async def _run(self, slot: str, attempt: Attempt) -> None:
+        await attempt.begin(await self._persist(self._store.begin, attempt.job.id))
+        outcome = await self._outcome(slot, attempt)
         if outcome.status is JobStatus.QUEUED:
-            await self._requeue(run.job, outcome, seq)
+            await self._requeue(attempt.job, outcome, attempt.next_seq)
+            if attempt.cancelled:  # while it was put back
+                await self.cancel(attempt.job.id)
         else:
-            await self._end(run.job, outcome, seq)
+            await self._end(attempt.job, outcome, attempt.next_seq)
 
-    async def _outcome(self, slot: str, run: Run) -> Outcome:
-        if run.cancelled:
-            return Outcome(JobStatus.CANCELLED)
+    async def _outcome(self, slot: str, attempt: Attempt) -> Outcome:
         try:
-            run.task = task = self._catalog.task(run.job)
-            if not task.indices:
-                return Outcome(JobStatus.COMPLETED)
-            last: TaskMessage | None = None
-            async for message in self._executor.run(slot, task, run.job.attempt):
-                last = message
-                await self._handle(run, message)
-            return self._verdict(run, last)
+            outcome = await attempt.run(slot, self._catalog.task(attempt.job))
+            self._false_starts = 0
+            return outcome
         except WorkerLost as lost:
-            return await self._verdict_of_loss(run, lost)
+            return await self._verdict_of_loss(attempt, lost)
         except JobFailure as failure:
             return Outcome(JobStatus.FAILED, (failure.code, failure.message))
+        except Exception as error:
+            # Whatever we did not think of fails this job and no other.
+            log.exception("job %s failed in an unforeseen way", attempt.job.id)
+            return Outcome(JobStatus.FAILED, (DarkroomError.code, f"Internal error: {error!r}"))
 
-    async def _handle(self, run: Run, message: TaskMessage) -> None:
-        self._false_starts = 0
-        assert run.progress is not None
-        if isinstance(message, ImageReady):
-            await self._store_image(run, message)
-        if isinstance(message, TaskFailed) and message.fault is not None:
-            self._plugins.fault(self._plugins.provider(run.job.family), message.fault)
-        snapshot = run.progress.advance(message, time.monotonic())
-        if snapshot is not None:
-            self.feed.publish(snapshot)
-
-    def _verdict(self, run: Run, last: TaskMessage | None) -> Outcome:
-        if run.storage_error is not None:
-            return Outcome(JobStatus.FAILED, (StorageFailed.code, run.storage_error.message))
-        match last:
-            case TaskFailed(code, message):
-                return Outcome(JobStatus.FAILED, (code, message))
-            case TaskCancelled() if run.cancelled:
-                return Outcome(JobStatus.CANCELLED)
-            case TaskFinished() if not run.job.missing:
-                return Outcome(JobStatus.COMPLETED)
-            case _:
-                text = f"The worker ended the job with images {list(run.job.missing)} missing."
-                return Outcome(JobStatus.FAILED, (PluginFailed.code, text))
-
-    async def _verdict_of_loss(self, run: Run, lost: WorkerLost) -> Outcome:
-        if run.cancelled:
+    async def _verdict_of_loss(self, attempt: Attempt, lost: WorkerLost) -> Outcome:
+        if attempt.cancelled:
             return Outcome(JobStatus.CANCELLED)
         if self._stopping:
             return Outcome(JobStatus.QUEUED)
-        log.warning("job %s lost its worker: %s", run.job.id, lost)
+        log.warning("job %s lost its worker: %s", attempt.job.id, lost)
         if not lost.started:
             return await self._false_start(lost)
-        if run.job.losses + 1 < MAX_LOSSES:
+        self._false_starts = 0
+        if attempt.job.losses + 1 < MAX_LOSSES:
             return Outcome(JobStatus.QUEUED, lost=True)
         text = f"{WorkerLostTooOften.title}. {lost.detail}".strip()
-        return Outcome(JobStatus.FAILED, (WorkerLostTooOften.code, text), lost=True)
+        return Outcome(JobStatus.FAILED, (WorkerLostTooOften.code, text))
 
     async def _false_start(self, lost: WorkerLost) -> Outcome:
         """The worker ended before it took the job: that is not the job's fault, at first."""
@@ -287,33 +252,6 @@ class JobManager:
         self._false_starts = 0
         text = f"{lost.message} `darkroom doctor` looks for the cause. {lost.detail}".strip()
         return Outcome(JobStatus.FAILED, (WorkerUnavailable.code, text))
-
-    async def _store_image(self, run: Run, message: ImageReady) -> None:
-        """Put an image into the gallery; when that fails, so does the job, at once."""
-        assert run.progress is not None
-        assert run.task is not None
-        if run.storage_error is not None:
-            return
-        record = _image_record(run.job, run.task, message)
-        try:
-            row_id = await asyncio.to_thread(
-                self._gallery.add, record, run.job.attempt, message.png, message.thumbnail
-            )
-        except (StorageFailed, DatabaseUnwritable) as error:
-            run.storage_error = error
-            self._executor.cancel(run.job.id, run.job.attempt)
-            return
-        run.job = replace(run.job, images_done=run.job.images_done | {record.index})
-        if row_id is None:
-            return
-        record = replace(record, id=row_id)
-        self.feed.publish(run.progress.image(record))
-        self.new_image.ring()
-        await asyncio.to_thread(self._plugins.image_added, self._new_image(record))
-
-    def _new_image(self, record: ImageRecord) -> NewImage:
-        path = self._gallery.image_path(record.filename)
-        return NewImage(record.filename, path, image_object(record))
 
     # --- ends ------------------------------------------------------------------------------
 
@@ -358,19 +296,3 @@ class JobManager:
     def _next_seq(self, job: Job) -> int:
         current = self.feed.current(job.id)
         return (current.seq if current is not None else job.seq) + 1
-
-
-def _image_record(job: Job, task: Task[GenerationParams], message: ImageReady) -> ImageRecord:
-    return ImageRecord(
-        filename=image_filename(job.id, message.image_index),
-        job_id=job.id,
-        index=message.image_index,
-        model=job.model,
-        family=job.family,
-        width=message.width,
-        height=message.height,
-        recipe=recipe(task, message.image_index),
-        created_at=now(),
-        seconds=round(message.seconds, 3),
-        size=len(message.png),
-    )

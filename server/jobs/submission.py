@@ -1,10 +1,11 @@
-"""From a resolved request to a job that can be queued."""
+"""From a resolved request to a job that can be queued, or to a plan of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from server.catalog import Resolved
@@ -12,6 +13,32 @@ from server.errors import InvalidParameters
 from server.generation import draw_seed
 from server.jobs.store import IdempotencyKey
 from server.records import Job, JobKind, JobStatus, new_job_id, now
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request would run. `expected_seconds` is learned from the model's newest images."""
+
+    model: str
+    family: str
+    params: dict[str, Any]
+    warnings: tuple[str, ...]
+    needs_load: bool
+    expected_seconds: float | None
+
+
+def plan(resolved: Resolved, rate: float | None, *, needs_load: bool) -> Plan:
+    """What `new_job` would run. `rate`: seconds per step and pixel, None without history."""
+    params = resolved.params
+    work = params.steps * params.width * params.height * params.num_images
+    return Plan(
+        model=resolved.card.id,
+        family=resolved.family.name,
+        params=params.model_dump(mode="json"),
+        warnings=resolved.warnings,
+        needs_load=needs_load,
+        expected_seconds=None if rate is None else round(rate * work, 2),
+    )
 
 
 def new_job(resolved: Resolved) -> Job:

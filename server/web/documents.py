@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from html import escape
 from pathlib import Path
 from string import Template
 
-from server.errors import DarkroomError, StartupError, WorkerLost, all_errors
+from server.errors import DarkroomError, JobFailure, StartupError, WorkerLost, all_errors
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -35,11 +36,16 @@ def errors() -> str:
 
 
 def _row(error: type[DarkroomError]) -> str:
-    text = escape(inspect.getdoc(error) or "")
     code = escape(error.code)
-    return (
-        f'<tr id="{code}"><td><code>{code}</code></td><td>{error.status}</td><td>{text}</td></tr>'
-    )
+    # A job's failure is no answer's: the job itself is found, with status 200.
+    status = "–" if issubclass(error, JobFailure) else error.status
+    meaning = (inspect.getdoc(error) or "").partition("\n\n")[0]
+    cells = f"<td><code>{code}</code></td><td>{status}</td><td>{_marked_up(meaning)}</td>"
+    return f'<tr id="{code}">{cells}</tr>'
+
+
+def _marked_up(text: str) -> str:
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", escape(text))
 
 
 def _page(name: str, **values: str) -> str:

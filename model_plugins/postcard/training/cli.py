@@ -66,6 +66,9 @@ def _add_training(commands: Commands, name: str, text: str, batch: int, minutes:
     command = _add(commands, name, text)
     command.add_argument("--device", default="cpu", help="cpu or cuda")
     command.add_argument("--batch", type=int, default=batch, help="scenes in a step")
+    command.add_argument(
+        "--processes", type=int, default=1, help="that train together, with --threads each"
+    )
     command.add_argument("--minutes", type=float, default=minutes, help="how long to train")
     command.add_argument("--rate", type=float, default=1e-3, help="learning rate")
     command.add_argument("--seed", type=int, default=0, help="of weights, scenes and noise")

@@ -64,7 +64,7 @@ class Batches(Dataset[Batch]):
         )
 
 
-def stream(batches: Batches, first: int, workers: int) -> Iterator[Batch]:
-    """Batches from number ``first`` on, without end."""
-    numbers = range(first, first + 2**31)
+def stream(batches: Batches, first: int, workers: int, stride: int = 1) -> Iterator[Batch]:
+    """Every ``stride``-th batch from number ``first`` on, without end."""
+    numbers = range(first, first + 2**40, stride)
     return iter(DataLoader(batches, batch_size=None, sampler=numbers, num_workers=workers))

@@ -8,9 +8,9 @@ from torch.nn.functional import cross_entropy
 
 from .networks import TEXT_WIDTH, build_text_encoders, encode_text
 from .scenes import LABEL_CLASSES
-from .stream import Batch, Batches, stream
+from .stream import Batch, Batches
 from .tokens import build_tokenizer
-from .trainer import Settings, Trainer
+from .trainer import Plan, Settings, Trainer, train
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +34,26 @@ class Reader(nn.Module):
 
 def train_text(settings: Settings) -> None:
     """Trains for the given minutes and logs how many attributes are read right."""
-    torch.manual_seed(settings.seed)
-    tokenizer = build_tokenizer()
-    reader = Reader(build_text_encoders(tokenizer))
-    trainer = Trainer(NAME, reader, settings)
-    batches = Batches(tokenizer, settings.batch, settings.seed, several_sizes=False, pictures=False)
+    train(Plan(NAME, build_reader, _learn, settings))
+
+
+def build_reader() -> Reader:
+    """An untrained reader."""
+    return Reader(build_text_encoders(build_tokenizer()))
+
+
+def _learn(trainer: Trainer) -> None:
+    settings = trainer.settings
+    batches = Batches(
+        *(build_tokenizer(), settings.batch, settings.seed), several_sizes=False, pictures=False
+    )
 
     def loss_of(batch: Batch) -> Tensor:
         with settings.autocast():
             scores = trainer.network(batch.ids)
         return _loss(scores, batch.labels)
 
-    trainer.fit(stream(batches, trainer.step, settings.workers), loss_of)
+    trainer.fit(batches, loss_of)
     log.info("attributes read right: %.1f %%", 100 * _accuracy(trainer, batches))
 
 

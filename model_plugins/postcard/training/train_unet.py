@@ -1,7 +1,7 @@
 """Third training: the denoiser, together with the text encoders."""
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +11,13 @@ from .latents import encode
 from .networks import (
     SIZE_IDS,
     build_scheduler,
-    build_text_encoders,
     build_unet,
     encode_text,
     ignore_size_ids,
 )
-from .stream import Batch, Batches, stream
+from .stream import Batch, Batches
 from .tokens import build_tokenizer
-from .trainer import Settings, Trainer, checkpoint_path, load_average
+from .trainer import Plan, Settings, Trainer, checkpoint_path, load_average, train
 
 NAME = "unet"
 
@@ -42,15 +41,23 @@ class Painter(nn.Module):
 
 def train_unet(settings: Settings, start: Path | None = None) -> None:
     """Trains for the given minutes, from the last checkpoint, exported weights, or the text."""
-    torch.manual_seed(settings.seed)
-    tokenizer = build_tokenizer()
-    painter = Painter(_begin_text(settings, tokenizer))
+    train(Plan(NAME, partial(_build, settings.work, start), _learn, settings))
+
+
+def _build(work: Path, start: Path | None) -> Painter:
+    reader = train_text.build_reader()
+    if checkpoint_path(work, train_text.NAME).exists():
+        load_average(work, train_text.NAME, reader)
+    painter = Painter(reader.encoders)
     if start is not None:
         load_exported(painter, start)
-    trainer = Trainer(NAME, painter, settings)
-    batches = Batches(tokenizer, settings.batch, settings.seed + 2, several_sizes=True)
+    return painter
+
+
+def _learn(trainer: Trainer) -> None:
+    settings = trainer.settings
+    batches = Batches(build_tokenizer(), settings.batch, settings.seed + 2, several_sizes=True)
     kept = build_scheduler().alphas_cumprod.to(settings.device)
-    torch.manual_seed(settings.seed + trainer.step)
 
     def loss_of(batch: Batch) -> Tensor:
         latents = encode(batch.pictures)
@@ -64,18 +71,7 @@ def train_unet(settings: Settings, start: Path | None = None) -> None:
         loss: Tensor = (found.float() - wanted).square().mean()
         return loss
 
-    trainer.fit(
-        stream(batches, trainer.step, settings.workers),
-        loss_of,
-        after_step=lambda: ignore_size_ids(trainer.network.unet),
-    )
-
-
-def _begin_text(settings: Settings, tokenizer: Any) -> nn.ModuleList:
-    reader = train_text.Reader(build_text_encoders(tokenizer))
-    if checkpoint_path(settings.work, train_text.NAME).exists():
-        load_average(settings.work, train_text.NAME, reader)
-    return reader.encoders
+    trainer.fit(batches, loss_of, after_step=lambda: ignore_size_ids(trainer.network.unet))
 
 
 def load_exported(painter: Painter, folder: Path) -> None:

@@ -2,16 +2,15 @@
 
 import logging
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from .latents import encode
 from .networks import build_autoencoder
-from .stream import Batch, Batches, stream
+from .stream import Batch, Batches
 from .tokens import build_tokenizer
-from .trainer import Settings, Trainer
+from .trainer import Plan, Settings, Trainer, train
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +22,15 @@ MOST_NOISE = 0.12
 
 def train_vae(settings: Settings) -> None:
     """Trains for the given minutes and logs the decoder's fidelity."""
-    torch.manual_seed(settings.seed)
-    trainer = Trainer(NAME, build_autoencoder(), settings)
+    train(Plan(NAME, build_autoencoder, _learn, settings))
+
+
+def _learn(trainer: Trainer) -> None:
+    settings = trainer.settings
     batches = Batches(build_tokenizer(), settings.batch, settings.seed + 1, several_sizes=False)
 
     def loss_of(batch: Batch) -> Tensor:
-        wanted = batch.pictures
+        wanted = _piece(batch.pictures)
         with torch.no_grad():
             latents = encode(wanted)
             spread = MOST_NOISE * torch.rand(len(latents), 1, 1, 1, device=latents.device)
@@ -39,17 +41,15 @@ def train_vae(settings: Settings) -> None:
         loss: Tensor = error.abs().mean() + 4 * error.square().mean()
         return loss
 
-    trainer.fit(_crops(stream(batches, trainer.step, settings.workers)), loss_of)
+    trainer.fit(batches, loss_of)
     log.info("fidelity of the decoder: %.1f dB", _fidelity(trainer, batches))
 
 
-def _crops(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """One piece of every picture, at a place that differs from batch to batch."""
-    for batch in batches:
-        room = batch.pictures.shape[-1] - CROP + 1
-        left, top = (int(torch.randint(room, ())) for _ in range(2))
-        piece = batch.pictures[:, :, top : top + CROP, left : left + CROP]
-        yield Batch(piece.contiguous(), batch.ids, batch.labels)
+def _piece(pictures: Tensor) -> Tensor:
+    """One square piece of every picture, at a place that differs from batch to batch."""
+    room = pictures.shape[-1] - CROP + 1
+    left, top = (int(torch.randint(room, ())) for _ in range(2))
+    return pictures[:, :, top : top + CROP, left : left + CROP].contiguous()
 
 
 @torch.no_grad()

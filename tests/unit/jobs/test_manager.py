@@ -299,6 +299,23 @@ async def test_cancelling_a_job_whose_worker_dies_meanwhile_cancels_it(bench: Be
         assert (await bench.end(job)).status is JobStatus.CANCELLED
 
 
+async def test_cancelling_a_job_that_is_being_put_back_cancels_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.executor.scripts = [die, make_all]
+    real = bench.store.requeue
+
+    def requeue(job_id: str, **values: Any) -> Job:
+        bench.manager._running[job_id].cancel()  # as a request does at this moment
+        return real(job_id, **values)
+
+    monkeypatch.setattr(bench.store, "requeue", requeue)
+    job = bench.submit(1)
+    async with bench.started():
+        assert (await bench.end(job)).status is JobStatus.CANCELLED
+    assert len(bench.executor.tasks) == 1
+
+
 async def test_stopping_puts_the_running_job_back_without_a_loss(bench: Bench) -> None:
     bench.executor.scripts = [wait_for_close]
     job = bench.submit(1)

@@ -1,0 +1,352 @@
+"""Writes docs/reference from the code; `make docs` runs it.
+
+A test compares what `pages` returns with the files, so that the reference is never out of date.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # run as a script: the checkout's own code is described
+
+import darkroom  # noqa: E402
+from server import cli, errors, generation  # noqa: E402
+from server.api import openapi  # noqa: E402
+from server.app import create_app  # noqa: E402
+from server.config import PREFIX, Settings  # noqa: E402
+from server.plugins import spec  # noqa: E402
+
+NOTE = "*Written by `make docs` from the code; change it there.*"
+
+#: The sections of a Google-style docstring that become tables or are left out.
+SECTION = re.compile(r"\n\n(Attributes|Args|Returns|Raises):\n")
+ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n      .*)*)", re.MULTILINE)
+
+
+def pages() -> dict[str, str]:
+    """The text of every page by its file name in docs/reference."""
+    return {
+        "settings.md": settings_page(),
+        "hooks.md": hooks_page(),
+        "routes.md": routes_page(),
+        "errors.md": errors_page(),
+        "command-line.md": command_line_page(),
+    }
+
+
+# --- settings ------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Every field of `Settings`."""
+    schema = Settings.model_json_schema()
+    rows = [
+        [
+            f"`{name}`",
+            _kind(described, schema).removesuffix(" or null"),
+            _default(described),
+            described["description"],
+            f"`{PREFIX}{name.upper()}`",
+        ]
+        for name, described in schema["properties"].items()
+    ]
+    table = _table(["Setting", "Type", "Default", "Meaning", "Environment variable"], rows)
+    return _page(
+        "Settings",
+        "Strongest first: options of the command line, environment variables, `darkroom.toml` of "
+        "the current folder (or the file that `--config` names), the default. Relative paths in "
+        "`darkroom.toml` are relative to that file. A list in an environment variable is written "
+        'as JSON: `["images.example.org"]`. See also [how to configure](../how-to/configure.md).',
+        table,
+    )
+
+
+def _default(described: Mapping[str, Any]) -> str:
+    value = described["default"]
+    if value is None:
+        return "unset"
+    return f"`{json.dumps(value)}`" if value != [] else "empty"
+
+
+# --- hooks ---------------------------------------------------------------------------------
+
+
+def hooks_page() -> str:
+    """The hooks, and everything else that plugin authors import."""
+    hooks = [_hook(name, function) for name, function in spec.hooks().items()]
+    names = [name for name in darkroom.__all__ if name != "hookimpl"]
+    return _page(
+        "Hooks and records",
+        "What a plugin may implement, and what it imports from `darkroom`. "
+        "[How to write a model plugin](../how-to/write-a-model-plugin.md) shows it at work.",
+        "## Hooks\n\nMark an implementation with `@hookimpl`, a wrapper with "
+        "`@hookimpl(wrapper=True)`. An implementation may leave out arguments.",
+        *hooks,
+        "## Records and protocols",
+        *(_record(name) for name in names),
+    )
+
+
+def _hook(name: str, function: Any) -> str:
+    wrap = "may be wrapped" if name in spec.WRAPPABLE else "cannot be wrapped"
+    heading = f"### `{name}`\n\n{_signature(name, function)}\n\n"
+    return f"{heading}{inspect.getdoc(function)}\n\nThis hook {wrap}."
+
+
+def _record(name: str) -> str:
+    thing = getattr(darkroom, name)
+    parts = [f"### `{name}`"]
+    if not isinstance(thing, type):
+        return "\n\n".join([*parts, _comment(generation, name)])
+    text, *_ = SECTION.split(inspect.getdoc(thing) or "", maxsplit=1)
+    parts.append(text)
+    if issubclass(thing, BaseModel):
+        parts.append(_properties(thing.model_json_schema()))
+    elif dataclasses.is_dataclass(thing):
+        parts.append(_fields(thing))
+    parts += _methods(thing)
+    return "\n\n".join(parts)
+
+
+def _fields(thing: Any) -> str:
+    meanings = dict(ATTRIBUTE.findall(inspect.getdoc(thing) or ""))
+    rows = [
+        [f"`{item.name}`", f"`{item.type}`", _field_default(item), meanings.get(item.name, "")]
+        for item in dataclasses.fields(thing)
+    ]
+    return _table(["Field", "Type", "Default", "Meaning"], rows)
+
+
+def _field_default(item: dataclasses.Field[Any]) -> str:
+    if item.default_factory is not dataclasses.MISSING:
+        return f"`{item.default_factory()!r}`"
+    return "required" if item.default is dataclasses.MISSING else f"`{item.default!r}`"
+
+
+def _methods(thing: type) -> Iterator[str]:
+    if issubclass(thing, BaseModel):
+        return
+    for name, member in vars(thing).items():
+        function = member.__func__ if isinstance(member, staticmethod) else member
+        if not inspect.isfunction(function) or (name.startswith("_") and name != "__call__"):
+            continue
+        shown = function.__qualname__.removesuffix(".__call__")
+        yield f"{_signature(shown, function)}\n\n{inspect.getdoc(function)}"
+
+
+def _signature(name: str, function: Any) -> str:
+    written = str(inspect.signature(function)).replace("'", "").replace("(self, ", "(")
+    return f"```python\n{name}{written.replace('(self)', '()')}\n```"
+
+
+def _comment(module: Any, name: str) -> str:
+    """The `#:` comment above a module's constant."""
+    found = re.search(rf"((?:^#: .*\n)+){name} = ", inspect.getsource(module), re.MULTILINE)
+    assert found is not None, name
+    return found[1].replace("#: ", "").strip()
+
+
+# --- routes --------------------------------------------------------------------------------
+
+
+def routes_page() -> str:
+    """The OpenAPI document, for reading."""
+    document = create_app(Settings()).openapi()
+    sections = []
+    for tag in openapi.TAGS:
+        operations = [
+            _operation(path, method, operation, document)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+            if tag["name"] in operation["tags"]
+        ]
+        sections += [f"## {tag['name'].capitalize()}\n\n{tag['description']}", *operations]
+    shapes = [
+        f"### {name}\n\n{schema.get('description', '')}\n\n{_properties(schema, document)}"
+        for name, schema in sorted(document["components"]["schemas"].items())
+        if not name.startswith("Params_") and "properties" in schema
+    ]
+    return _page(
+        "Routes",
+        "A running server shows the same at `/docs`, where it can be tried, and as OpenAPI at "
+        "`/openapi.json`. Errors are `application/problem+json`; [their codes](errors.md).",
+        *sections,
+        "## Shapes",
+        *shapes,
+    )
+
+
+def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) -> str:
+    parts = [
+        f"### `{method.upper()} {path}`",
+        f"**{operation['summary']}.** {' '.join(operation['description'].split())}",
+    ]
+    if operation.get("parameters"):
+        rows = [
+            [f"`{item['name']}`", item["in"], _kind(item["schema"], root), _meaning(item)]
+            for item in operation["parameters"]
+        ]
+        parts.append(_table(["Parameter", "In", "Type", "Meaning"], rows))
+    answers = [
+        [status, answer["description"], ", ".join(_contents(answer, root))]
+        for status, answer in sorted(operation["responses"].items())
+        if status != "default"
+    ]
+    parts.append(_table(["Status", "When", "Body"], answers))
+    return "\n\n".join(parts)
+
+
+def _meaning(parameter: Mapping[str, Any]) -> str:
+    default = parameter["schema"].get("default")
+    shown = "" if default is None else f" Default: {json.dumps(default)}."
+    return f"{parameter.get('description', '')}{shown}"
+
+
+def _contents(answer: Mapping[str, Any], root: Any) -> Iterator[str]:
+    for media_type, content in answer.get("content", {}).items():
+        schema = content.get("schema", {})
+        yield _kind(schema, root) if "$ref" in schema else f"`{media_type}`"
+
+
+# --- errors --------------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    """Every code of the tree."""
+    job = errors.all_errors(errors.JobFailure)
+    start = errors.all_errors(errors.StartupError)
+    internal = errors.all_errors(errors.WorkerLost)
+    answers = [cls for cls in errors.all_errors() if cls not in (*job, *start, *internal)]
+    return _page(
+        "Error codes",
+        "A code is a word for programs and never changes. The message beside it is for people and "
+        "says what to do. `/docs/errors` of a running server has the same list.",
+        "## Answers to requests\n\nAs `application/problem+json`: `type`, `title`, `status`, "
+        "`detail`, `code`, and `errors` (a list of `{loc, msg, type}`) with `invalid_parameters`.",
+        _table(
+            ["Code", "Status", "Meaning"], [_error_row(cls, str(cls.status)) for cls in answers]
+        ),
+        "## Failed jobs\n\nIn `error.code` of a snapshot whose status is `failed`, beside "
+        "`error.message`. `internal_error` occurs here too.",
+        _table(["Code", "Meaning"], [_error_row(cls) for cls in job]),
+        "## Commands\n\nA command that cannot start says so on standard error and ends with exit "
+        "status 1.",
+        _table(["Code", "Meaning"], [_error_row(cls) for cls in start]),
+        "## Inside the server\n\nNo client meets these.",
+        _table(["Code", "Meaning"], [_error_row(cls) for cls in internal]),
+    )
+
+
+def _error_row(cls: type[errors.DarkroomError], *status: str) -> list[str]:
+    text, *_ = SECTION.split(inspect.getdoc(cls) or "", maxsplit=1)
+    return [f"`{cls.code}`", *status, text]
+
+
+# --- command line --------------------------------------------------------------------------
+
+
+def command_line_page() -> str:
+    """Every command with its options."""
+    return _page(
+        "Command line",
+        "`darkroom COMMAND --help` shows the same. Exit status: 0, 1 when something failed, 2 when "
+        "the command was called wrongly, 130 after Ctrl-C.",
+        *_commands("darkroom", typer.main.get_command(cli.app)),
+    )
+
+
+def _commands(name: str, command: Any) -> Iterator[str]:
+    words = [param.name.upper() for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    parts = [f"## `{' '.join([name, *words])}`", command.help]
+    if options:
+        parts.append(_table(["Option", "Meaning"], [_option(param) for param in options]))
+    if command.epilog:
+        lines = [line.strip() for line in command.epilog.splitlines()[1:] if line.strip()]
+        parts.append("\n".join(["```console", *(f"$ {line}" for line in lines), "```"]))
+    yield "\n\n".join(parts)
+    for child, subcommand in getattr(command, "commands", {}).items():
+        yield from _commands(f"{name} {child}", subcommand)
+
+
+def _option(param: Any) -> list[str]:
+    flags = [f"`{flag}`" for flag in (*param.opts, *param.secondary_opts)]
+    value = f" `{param.metavar}`" if param.metavar else ""
+    shown = param.show_default and param.default not in (None, False)
+    default = f" Default: {param.default}." if shown else ""
+    return [", ".join(flags) + value, f"{param.help}{default}"]
+
+
+# --- Markdown ------------------------------------------------------------------------------
+
+
+def _page(title: str, introduction: str, *sections: str) -> str:
+    return "\n\n".join([f"# {title}", NOTE, introduction, *sections]) + "\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    cells = ([" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _properties(schema: Mapping[str, Any], root: Any = None) -> str:
+    rows = [
+        [f"`{name}`", _kind(described, root or schema), described.get("description", "")]
+        for name, described in schema["properties"].items()
+    ]
+    return _table(["Field", "Type", "Meaning"], rows)
+
+
+def _kind(schema: Mapping[str, Any], root: Any) -> str:
+    """A JSON Schema in words."""
+    if "$ref" in schema:
+        return _reference(schema["$ref"], root)
+    if "anyOf" in schema:
+        return " or ".join(_kind(option, root) for option in schema["anyOf"])
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema.get('items', {}), root)}"
+    kind = "path" if schema.get("format") == "path" else schema.get("type", "anything")
+    return f"{kind}{_bounds(schema)}"
+
+
+def _reference(pointer: str, root: Any) -> str:
+    name = pointer.rpartition("/")[2]
+    target: Any = root
+    for step in pointer.removeprefix("#/").split("/"):
+        target = target[step]
+    return f"[{name}](#{name.lower()})" if "properties" in target else _kind(target, root)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is not None and most is not None:
+        return f" ({least}–{most})"
+    return "" if least is None else f" (at least {least})"
+
+
+def main() -> None:
+    """Write every page."""
+    folder = HERE / "reference"
+    folder.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Opening, migrating and refusing database files."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, select
+
+from server.database import HEAD, Database, examine, metadata, state
+from server.errors import DatabaseUnreadable
+from server.migrations.run import configuration
+
+
+def test_a_new_database_has_the_newest_revision(tmp_path: Path) -> None:
+    path = tmp_path / "darkroom.db"
+    Database(path).close()
+    assert examine(path)[0] == HEAD
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == HEAD
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
+    database = Database(tmp_path / "darkroom.db")
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection)
+        differences = [item for item in compare_metadata(context, metadata) if _ours(item)]
+    database.close()
+    assert differences == []
+
+
+def _ours(difference: object) -> bool:
+    """The search index's own tables are SQLite's, not the metadata's."""
+    return "images_search" not in repr(difference)
+
+
+def test_an_opened_database_keeps_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "darkroom.db"
+    first = Database(path)
+    with first.writing() as connection:
+        connection.execute(insert(state).values(key="a", value=1))
+    first.close()
+    second = Database(path)
+    with second.reading() as connection:
+        assert connection.execute(select(state.c.value)).scalar() == 1
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"x" * 500]
+)
+def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "darkroom.db"
+    path.write_bytes(content)
+    with pytest.raises(DatabaseUnreadable, match="Move it away"):
+        Database(path)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "darkroom.db"
+    Database(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(DatabaseUnreadable, match="newer Darkroom"):
+        Database(path)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "darkroom.db").mkdir()
+    with pytest.raises(DatabaseUnreadable):
+        Database(tmp_path / "darkroom.db")
+
+
+def test_a_failed_transaction_changes_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "darkroom.db")
+    with pytest.raises(ZeroDivisionError), database.writing() as connection:
+        connection.execute(insert(state).values(key="a", value=1))
+        raise ZeroDivisionError
+    with database.reading() as connection:
+        assert connection.execute(select(state)).all() == []
+    database.close()
+
+
+def test_writers_on_many_threads_wait_for_each_other(tmp_path: Path) -> None:
+    database = Database(tmp_path / "darkroom.db")
+
+    def write(number: int) -> None:
+        for turn in range(10):
+            with database.writing() as connection:
+                connection.execute(insert(state).values(key=f"{number} {turn}", value=0))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.reading() as connection:
+        assert len(connection.execute(select(state)).all()) == 80
+    database.close()

@@ -1,0 +1,72 @@
+"""Files are whole or absent, and folders belong to one server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server import datafolder
+from server.config import Folders
+from server.errors import FolderInUse, FolderUnusable, StorageFailed
+from server.sources.references import SourceMissing, locate
+from server.storage import ImageFiles
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ImageFiles:
+    for name in ("images", "thumbs"):
+        (tmp_path / name).mkdir()
+    return ImageFiles(tmp_path / "images", tmp_path / "thumbs")
+
+
+def test_both_files_are_written_and_removed_together(files: ImageFiles) -> None:
+    files.write("a.png", b"image", b"thumb")
+    assert files.image("a.png").read_bytes() == b"image"
+    assert files.thumb("a.png").read_bytes() == b"thumb"
+    files.remove(["a.png", "never was.png"])
+    assert not files.image("a.png").exists() and not files.thumb("a.png").exists()
+
+
+def test_a_full_disk_leaves_neither_a_file_nor_a_part_of_one(
+    files: ImageFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("server.storage.os.fsync", full)
+    with pytest.raises(StorageFailed, match="No space left on device"):
+        files.write("a.png", b"image", b"thumb")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_parts_of_a_crash_are_removed(files: ImageFiles, tmp_path: Path) -> None:
+    (tmp_path / "thumbs" / ".a.png.part").write_bytes(b"th")
+    files.write("b.png", b"image", b"thumb")
+    files.remove_partial()
+    names = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert names == ["b.png", "b.png"]
+
+
+def test_a_folder_is_made_and_held_by_one(tmp_path: Path) -> None:
+    folders = Folders.of(tmp_path / "new" / "data")
+    lock = datafolder.acquire(folders)
+    assert all(folder.is_dir() for folder in folders.all)
+    with pytest.raises(FolderInUse, match="--data"):
+        datafolder.acquire(folders)
+    lock.release()
+    datafolder.acquire(folders).release()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FolderUnusable, match="--data"):
+        datafolder.acquire(Folders.of(tmp_path / "file" / "data"))
+
+
+def test_sources_are_found_or_told_missing(tmp_path: Path) -> None:
+    assert locate(str(tmp_path)) == tmp_path
+    assert locate("package:server/migrations").name == "migrations"
+    for source in (str(tmp_path / "gone"), "package:no_such_package/x", "package:", "org/name"):
+        with pytest.raises(SourceMissing):
+            locate(source)
