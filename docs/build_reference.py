@@ -45,9 +45,6 @@ def pages() -> dict[str, str]:
     }
 
 
-# --- settings ------------------------------------------------------------------------------
-
-
 def settings_page() -> str:
     """Every field of `Settings`."""
     schema = Settings.model_json_schema()
@@ -79,9 +76,6 @@ def _default(described: Mapping[str, Any]) -> str:
     return f"`{json.dumps(value)}`" if value != [] else "empty"
 
 
-# --- hooks ---------------------------------------------------------------------------------
-
-
 def hooks_page() -> str:
     """The hooks, and everything else that plugin authors import."""
     hooks = [_hook(name, function) for name, function in spec.hooks().items()]
@@ -101,7 +95,7 @@ def hooks_page() -> str:
 def _hook(name: str, function: Any) -> str:
     wrap = "may be wrapped" if name in spec.WRAPPABLE else "cannot be wrapped"
     heading = f"### `{name}`\n\n{_signature(name, function)}\n\n"
-    return f"{heading}{inspect.getdoc(function)}\n\nThis hook {wrap}."
+    return f"{heading}{_text(function)}\n\nThis hook {wrap}."
 
 
 def _record(name: str) -> str:
@@ -109,8 +103,7 @@ def _record(name: str) -> str:
     parts = [f"### `{name}`"]
     if not isinstance(thing, type):
         return "\n\n".join([*parts, _comment(generation, name)])
-    text, *_ = SECTION.split(inspect.getdoc(thing) or "", maxsplit=1)
-    parts.append(text)
+    parts.append(_text(thing))
     if issubclass(thing, BaseModel):
         parts.append(_properties(thing.model_json_schema()))
     elif dataclasses.is_dataclass(thing):
@@ -142,7 +135,7 @@ def _methods(thing: type) -> Iterator[str]:
         if not inspect.isfunction(function) or (name.startswith("_") and name != "__call__"):
             continue
         shown = function.__qualname__.removesuffix(".__call__")
-        yield f"{_signature(shown, function)}\n\n{inspect.getdoc(function)}"
+        yield f"{_signature(shown, function)}\n\n{_text(function)}"
 
 
 def _signature(name: str, function: Any) -> str:
@@ -157,9 +150,6 @@ def _comment(module: Any, name: str) -> str:
     return found[1].replace("#: ", "").strip()
 
 
-# --- routes --------------------------------------------------------------------------------
-
-
 def routes_page() -> str:
     """The OpenAPI document, for reading."""
     document = create_app(Settings()).openapi()
@@ -171,7 +161,7 @@ def routes_page() -> str:
             for method, operation in methods.items()
             if tag["name"] in operation["tags"]
         ]
-        sections += [f"## {tag['name'].capitalize()}\n\n{tag['description']}", *operations]
+        sections += [f"## {tag['name'].capitalize()} routes\n\n{tag['description']}", *operations]
     shapes = [
         f"### {name}\n\n{schema.get('description', '')}\n\n{_properties(schema, document)}"
         for name, schema in sorted(document["components"]["schemas"].items())
@@ -194,7 +184,12 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
     ]
     if operation.get("parameters"):
         rows = [
-            [f"`{item['name']}`", item["in"], _kind(item["schema"], root), _meaning(item)]
+            [
+                f"`{item['name']}`",
+                item["in"],
+                _kind(item["schema"], root).removesuffix(" or null"),
+                _meaning(item.get("description", ""), item["schema"]),
+            ]
             for item in operation["parameters"]
         ]
         parts.append(_table(["Parameter", "In", "Type", "Meaning"], rows))
@@ -207,19 +202,10 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
     return "\n\n".join(parts)
 
 
-def _meaning(parameter: Mapping[str, Any]) -> str:
-    default = parameter["schema"].get("default")
-    shown = "" if default is None else f" Default: {json.dumps(default)}."
-    return f"{parameter.get('description', '')}{shown}"
-
-
 def _contents(answer: Mapping[str, Any], root: Any) -> Iterator[str]:
     for media_type, content in answer.get("content", {}).items():
         schema = content.get("schema", {})
         yield _kind(schema, root) if "$ref" in schema else f"`{media_type}`"
-
-
-# --- errors --------------------------------------------------------------------------------
 
 
 def errors_page() -> str:
@@ -249,11 +235,7 @@ def errors_page() -> str:
 
 
 def _error_row(cls: type[errors.DarkroomError], *status: str) -> list[str]:
-    text, *_ = SECTION.split(inspect.getdoc(cls) or "", maxsplit=1)
-    return [f"`{cls.code}`", *status, text]
-
-
-# --- command line --------------------------------------------------------------------------
+    return [f"`{cls.code}`", *status, _text(cls)]
 
 
 def command_line_page() -> str:
@@ -288,11 +270,13 @@ def _option(param: Any) -> list[str]:
     return [", ".join(flags) + value, f"{param.help}{default}"]
 
 
-# --- Markdown ------------------------------------------------------------------------------
-
-
 def _page(title: str, introduction: str, *sections: str) -> str:
     return "\n\n".join([f"# {title}", NOTE, introduction, *sections]) + "\n"
+
+
+def _text(thing: Any) -> str:
+    """A docstring without its sections."""
+    return SECTION.split(inspect.getdoc(thing) or "", maxsplit=1)[0]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -303,10 +287,19 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _properties(schema: Mapping[str, Any], root: Any = None) -> str:
     rows = [
-        [f"`{name}`", _kind(described, root or schema), described.get("description", "")]
+        [
+            f"`{name}`",
+            _kind(described, root or schema),
+            _meaning(described.get("description", ""), described),
+        ]
         for name, described in schema["properties"].items()
     ]
     return _table(["Field", "Type", "Meaning"], rows)
+
+
+def _meaning(text: str, schema: Mapping[str, Any]) -> str:
+    default = schema.get("default")
+    return text if default is None else f"{text} Default: {json.dumps(default)}."
 
 
 def _kind(schema: Mapping[str, Any], root: Any) -> str:

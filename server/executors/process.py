@@ -164,7 +164,7 @@ class ProcessExecutor:
         self._cancelled: set[tuple[str, int]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._listener: Listener = _ignore
-        self._closed = False
+        self._closed = asyncio.Event()
 
     def slots(self) -> Iterable[str]:
         """One: one process, one device."""
@@ -176,29 +176,34 @@ class ProcessExecutor:
 
     async def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncIterator[TaskMessage]:
         """See `Executor.run`."""
-        key = (task.job_id, attempt)
-        weights = self._weights(task.model)
+        command = RunTask(task.to_wire(), attempt, self._weights(task.model))
+        start = TaskStarted(task.job_id, attempt)
+        before = self._worker
         try:
-            worker = await self._ready_worker()
-            if key in self._cancelled:
-                yield TaskCancelled()
-                return
-            worker.send(RunTask(task.to_wire(), attempt, weights))
-            async for message in _until_end(worker, TaskStarted(*key)):
+            async for message in self._run(start, command):
+                yield message
+        except WorkerLost as lost:
+            # One that had been idle for long ends of its own accord, perhaps just now.
+            if lost.started or self._worker is not before:
+                raise
+            async for message in self._run(start, command):
                 yield message
         finally:
-            self._cancelled.discard(key)
+            self._cancelled.discard((task.job_id, attempt))
 
     def cancel(self, job_id: str, attempt: int) -> None:
         """See `Executor.cancel`; a worker that does not obey is killed."""
         self._cancelled.add((job_id, attempt))
         if self._worker is not None:
             self._worker.send(CancelTask(job_id, attempt))
-            self._in_background(self._insist(self._worker, job_id, attempt))
+            loop = asyncio.get_running_loop()
+            loop.call_later(CANCEL_LIMIT, self._insist, self._worker, job_id, attempt)
 
     def load(self, model: str) -> None:
         """See `Executor.load`."""
-        self._in_background(self._load(model))
+        task = asyncio.create_task(self._load(model))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def unload(self, model: str) -> None:
         """See `Executor.unload`; without a worker nothing is loaded."""
@@ -207,11 +212,20 @@ class ProcessExecutor:
 
     async def close(self) -> None:
         """End the worker."""
-        self._closed = True
-        for task in self._background:
-            task.cancel()
+        self._closed.set()
         if self._worker is not None:
             await self._worker.close()
+        # Whoever is just starting a worker sees that it is too late, and ends it.
+        await asyncio.gather(*self._background)
+
+    async def _run(self, start: TaskStarted, command: RunTask) -> AsyncIterator[TaskMessage]:
+        worker = await self._ready_worker()
+        if (start.job_id, start.attempt) in self._cancelled:
+            yield TaskCancelled()
+            return
+        worker.send(command)
+        async for message in _until_end(worker, start):
+            yield message
 
     async def _load(self, model: str) -> None:
         try:
@@ -226,11 +240,13 @@ class ProcessExecutor:
 
     async def _ready_worker(self) -> WorkerProcess:
         async with self._starting:
-            if self._closed:
+            if self._closed.is_set():
                 raise WorkerLost("The server is stopping.")
             if self._worker is None or not self._worker.alive:
                 self._worker = await WorkerProcess.spawn(self._options, self._tell)
             worker = self._worker
+            if self._closed.is_set():
+                await worker.close()
             try:
                 await asyncio.wait_for(asyncio.shield(worker.ready), START_LIMIT)
             except TimeoutError:
@@ -240,19 +256,13 @@ class ProcessExecutor:
                 raise WorkerLost(lost.message, detail=worker.last_words) from None
             return worker
 
-    async def _insist(self, worker: WorkerProcess, job_id: str, attempt: int) -> None:
-        await asyncio.sleep(CANCEL_LIMIT)
+    def _insist(self, worker: WorkerProcess, job_id: str, attempt: int) -> None:
         if (job_id, attempt) in self._cancelled:
             log.warning("job %s did not stop in %.0f s: worker killed", job_id, CANCEL_LIMIT)
             worker.kill()
 
     def _tell(self, message: ModelState | PluginFault) -> None:
         self._listener(message)
-
-    def _in_background(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
 
 async def _until_end(worker: WorkerProcess, start: TaskStarted) -> AsyncIterator[TaskMessage]:

@@ -76,7 +76,7 @@ def test_an_allowed_origin_may_change_and_read(tmp_path: Path) -> None:
         assert "access-control-allow-origin" not in foreign.headers
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     path=st.sampled_from(["/api/images", "/api/jobs", "/api/info", "/api/queue"]),
     query=st.dictionaries(

@@ -148,14 +148,14 @@ def test_a_full_queue_says_when_to_come_back(server: LiveServer, tmp_path: Path)
         assert int(answer.headers["retry-after"]) > 0
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: text.encode()))
 def test_no_bytes_are_the_servers_fault(server: LiveServer, body: bytes) -> None:
     answer = server.client.post("/api/generate?dry_run=true", content=body)
     assert answer.status_code in (200, 400, 422)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     body=st.dictionaries(
         st.sampled_from(["prompt", "model", "seed", "width", "loras", "other", ""]),

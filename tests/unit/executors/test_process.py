@@ -76,6 +76,13 @@ async def test_tasks_run_one_after_the_other_in_one_process() -> None:
         assert isinstance((await collect(running, task(), 6))[-1], TaskFinished)
 
 
+async def test_a_worker_that_ended_of_its_own_accord_is_replaced() -> None:
+    async with executor(keep_alive=0) as (running, _):
+        for attempt in (1, 2):
+            messages = await collect(running, task(), attempt)
+            assert isinstance(messages[-1], TaskFinished)
+
+
 async def test_a_worker_that_cannot_start_says_why() -> None:
     async with executor(device="cuda:99") as (running, heard):
         with pytest.raises(WorkerLost) as caught:
@@ -83,6 +90,14 @@ async def test_a_worker_that_cannot_start_says_why() -> None:
         assert not caught.value.started
         assert "cuda:99" in caught.value.detail
         running.load("colours")
-        while heard[-1:] != [] and heard[-1].state == "loading":
+        while not heard or heard[-1].state == "loading":
             await asyncio.sleep(0.05)
-        await asyncio.sleep(0)
+        assert heard[-1].state == "failed" and "ended" in heard[-1].message
+
+
+async def test_closing_ends_a_worker_that_is_just_starting() -> None:
+    async with executor() as (running, heard):
+        running.load("colours")
+        await asyncio.sleep(0.01)
+    assert heard[-1].state == "failed"
+    assert running._worker is None or not running._worker.alive
