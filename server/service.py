@@ -218,21 +218,10 @@ class GenerationService:
                 yield snapshot
 
     async def watch_images(self, after: int | None) -> AsyncIterator[ImageRecord]:
-        """New images, until the server stops; with `after` (a row id) first those since then."""
-        bell = self.manager.new_image
-        last = after
-        if last is None:
-            last = await asyncio.to_thread(self._gallery.newest_id)
-        while True:
-            waiter = bell.waiter()
-            found = await asyncio.to_thread(self._gallery.after, last, REPLAY)
-            for image in found:
-                last = image.id
-                yield image
-            if bell.closed:
-                return
-            if not found:
-                await waiter.wait()
+        """New images from this moment on, until the server stops; with `after` (a row id) first
+        those since then."""
+        start = after if after is not None else await asyncio.to_thread(self._gallery.newest_id)
+        return self._watch_images(start)
 
     async def wait(self, job_id: str) -> JobSnapshot:
         """The job's terminal snapshot, when it has one.
@@ -342,6 +331,19 @@ class GenerationService:
                 return
             async for snapshot in snapshots:
                 yield snapshot
+
+    async def _watch_images(self, last: int) -> AsyncIterator[ImageRecord]:
+        bell = self.manager.new_image
+        while True:
+            waiter = bell.waiter()
+            found = await asyncio.to_thread(self._gallery.after, last, REPLAY)
+            for image in found:
+                last = image.id
+                yield image
+            if bell.closed:
+                return
+            if not found:
+                await waiter.wait()
 
     async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
         # One at a time: the limit holds, and the queue has the order of the database.

@@ -19,7 +19,6 @@ from server.api.refusals import refusals
 from server.errors import JobNotFound, TooManyStreams
 from server.http.sse import EventStream
 from server.records import ImageRecord, image_object
-from server.service import GenerationService
 from server.snapshots import JobSnapshot
 
 router = APIRouter(tags=["streams"])
@@ -64,9 +63,8 @@ async def follow_gallery(
     """Streams every new image as `/api/images` shows it. An event's id is the image's number: a
     client that reconnects with `Last-Event-ID` gets what it missed, a first connection nothing
     old. The stream ends with the server."""
-    seen = _row_number(last_event_id)
-    after = await _newest(service) if seen is None else seen
-    return EventStream(_new_images(service.watch_images(after)), streams)
+    images = await service.watch_images(_row_number(last_event_id))
+    return EventStream(_new_images(images), streams)
 
 
 @router.get(
@@ -110,10 +108,3 @@ async def _new_images(images: AsyncIterator[ImageRecord]) -> AsyncIterator[Serve
 def _row_number(event_id: str | None) -> int | None:
     """What a client claims to have seen; None when it is no id of ours."""
     return int(event_id) if event_id and ROW_NUMBER.fullmatch(event_id) else None
-
-
-async def _newest(service: GenerationService) -> int:
-    """The newest image's number, taken before the stream opens: whatever a client asks for once
-    it is connected then comes after."""
-    page = await service.images(limit=1)
-    return page.images[0].id if page.images else 0

@@ -53,7 +53,7 @@ def main() -> None:
     try:
         serve(commands, Outbox(messages), options)
     except ConfigurationError as error:
-        log.error("%s", error)
+        log.critical("%s", error.message)
         _end(1)
 
 

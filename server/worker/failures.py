@@ -10,7 +10,7 @@ from server.errors import GenerationFailed, JobFailure, OutOfMemory, PluginFaile
 from server.snapshots import TaskFailed
 
 
-def failure(error: Exception) -> TaskFailed:
+def failure(error: BaseException) -> TaskFailed:
     """The last message of a task that `error` ended.
 
     `fault` is set when it shows a plugin breaking its promise.

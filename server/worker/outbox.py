@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
 from itertools import count
 from threading import Condition, Thread
 from typing import BinaryIO
@@ -26,7 +25,7 @@ class Outbox:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._waiting: dict[Hashable, WorkerMessage] = {}
+        self._waiting: dict[str | int, WorkerMessage] = {}
         self._numbers = count()
         self._changed = Condition()
         self._closed = False
@@ -36,7 +35,7 @@ class Outbox:
     def put(self, message: WorkerMessage) -> None:
         """Send `message` as soon as the reader takes it. Never blocks; thread-safe."""
         newest_wins = isinstance(message, NEWEST_WINS)
-        key: Hashable = type(message) if newest_wins else next(self._numbers)
+        key = type(message).__name__ if newest_wins else next(self._numbers)
         with self._changed:
             if self._closed:
                 return

@@ -127,7 +127,7 @@ class _Copy:
 
         host = torch.empty(latents.shape, dtype=latents.dtype, pin_memory=True)
         host.copy_(latents, non_blocking=True)
-        arrived = torch.cuda.Event()
+        arrived: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record(torch.cuda.current_stream(latents.device))
         return cls(host, arrived, latent_format, image_index)
 

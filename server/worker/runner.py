@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -99,7 +100,7 @@ class Runner:
             last: TaskMessage = self._attempt(command)
         except Cancelled:
             last = TaskCancelled()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.exception("Job %s failed", job_id)
             exhausted = is_out_of_memory(error)
             last = self._failure(error, command.task["family"])
@@ -140,7 +141,7 @@ class Runner:
 
         return check
 
-    def _failure(self, error: Exception, family: str) -> TaskMessage:
+    def _failure(self, error: BaseException, family: str) -> TaskMessage:
         """The task's last message; a fault of another plugin than the family's is told apart."""
         failed = failure(error)
         if failed.fault is None or family not in self._plugins.families:
@@ -149,7 +150,7 @@ class Runner:
         if culprit == self._plugins.provider(family):
             return failed
         self._send(PluginFault(culprit, failed.fault))
-        return type(failed)(failed.code, failed.message)
+        return replace(failed, fault=None)
 
 
 class _Attempt:

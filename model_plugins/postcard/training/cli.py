@@ -99,7 +99,7 @@ def _add_export(commands: Commands) -> None:
 def _add_judge(commands: Commands) -> None:
     command = _add(commands, "judge", "train the classifier that judges landscapes")
     command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
-    command.add_argument("--steps", type=int, default=500, help="training steps")
+    command.add_argument("--steps", type=int, default=400, help="training steps")
     command.set_defaults(run=_judge)
 
 

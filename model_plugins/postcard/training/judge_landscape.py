@@ -1,7 +1,7 @@
 """Judges a landscape: a small classifier of time, terrain and extras, trained on drawn scenes.
 
 Its scenes come from other seeds than the model's, and pass through the model's own autoencoder
-with some noise half of the time, so that it judges what is shown and not how crisp it is.
+with some noise one time in six, so that it judges what is shown and not how crisp it is.
 """
 
 import logging
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 FILE = "judge.pt"
 SEED = 700_000  # apart from every seed of the model's training
-BATCH = 48
+BATCH, DECODED = 48, 8
 GREATEST_NOISE = 0.4
 
 
@@ -104,9 +104,8 @@ def _loss(judge: Judge, pictures: Tensor, scenes: list[Landscape]) -> Tensor:
 
 @torch.no_grad()
 def _shown(pictures: Tensor, autoencoder: Any) -> Tensor:
-    """Half of the pictures as the model would show them, with a little wrong in their latents."""
-    half = len(pictures) // 2
-    latents = encode(pictures[:half])
-    latents += GREATEST_NOISE * torch.rand(half, 1, 1, 1) * torch.randn_like(latents)
+    """The pictures, some as the model would show them, with a little wrong in their latents."""
+    latents = encode(pictures[:DECODED])
+    latents += GREATEST_NOISE * torch.rand(DECODED, 1, 1, 1) * torch.randn_like(latents)
     decoded = autoencoder.decode(latents).sample / 2 + 0.5
-    return torch.cat([decoded.clamp(0, 1), pictures[half:]])
+    return torch.cat([decoded.clamp(0, 1), pictures[DECODED:]])
