@@ -109,10 +109,11 @@ class Task(Generic[Params_co]):
     indices: tuple[int, ...]
 
     def seed(self, index: int) -> int:
-        """The seed of image `index`."""
+        """The seed of image `index`. The largest seed is followed by 0, so that the recipe of every
+        image is a valid request."""
         if self.params.seed is None:
             raise ValueError("a task's seed is drawn when its job is submitted")
-        return self.params.seed + index
+        return (self.params.seed + index) % (MAX_SEED + 1)
 
     def to_wire(self) -> dict[str, Any]:
         """The task as JSON-compatible data."""

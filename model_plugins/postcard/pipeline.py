@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers import StableDiffusionXLPipeline
-
 from darkroom import LoadContext, ModelCard
 from model_plugins.postcard import PostcardParams
 from server.worker.diffusers_pipeline import DiffusersPipeline, load_pretrained
@@ -30,6 +28,6 @@ def load(_card: ModelCard, context: LoadContext) -> PostcardPipeline:
     """Load the weights, which are float16 on disk, to float32: as trained, and the model is too
     small for a narrower type to gain anything."""
     pipe = load_pretrained(
-        StableDiffusionXLPipeline, context.path, "float32", add_watermarker=False
+        "StableDiffusionXLPipeline", context.path, "float32", add_watermarker=False
     )
     return PostcardPipeline(pipe.to(context.device))

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
@@ -45,6 +46,12 @@ START_LIMIT = 180.0
 
 #: Seconds a cancelled task may go on (loading a model, say) before its worker is killed.
 CANCEL_LIMIT = 30.0
+
+#: Seconds a worker gets to end by itself when the server stops.
+CLOSE_LIMIT = 2.0
+
+#: A line of the worker's log; other lines are what libraries print.
+LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) ([\w.]+): (.*)")
 
 Listener = Callable[[ModelState | PluginFault], None]
 
@@ -102,8 +109,13 @@ class WorkerProcess:
             self._process.kill()
 
     async def close(self) -> None:
-        """End it at once and wait until it is gone."""
-        self.kill()
+        """End it, in the middle of a step if need be, and wait until it is gone."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # it ends when nobody speaks to it
+        try:
+            await asyncio.wait_for(self._process.wait(), CLOSE_LIMIT)
+        except TimeoutError:
+            self.kill()
         await self._process.wait()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -145,7 +157,7 @@ class WorkerProcess:
         while line := await _line(self._process.stderr):
             text = line.decode(errors="replace").rstrip()
             self._last_words.append(text)
-            worker_log.info("%s", text)
+            _log_line(text)
 
 
 class ProcessExecutor:
@@ -279,6 +291,16 @@ async def _until_end(worker: WorkerProcess, start: TaskStarted) -> AsyncIterator
         yield message
         if isinstance(message, TaskFinished | TaskFailed | TaskCancelled):
             return
+
+
+def _log_line(text: str) -> None:
+    """Log a line of the worker's as if it had been logged here."""
+    found = LOG_LINE.fullmatch(text)
+    if found is None:
+        worker_log.info("%s", text)
+        return
+    level, name, message = found.groups()
+    logging.getLogger(name).log(logging.getLevelNamesMapping()[level], "%s", message)
 
 
 def _environment() -> dict[str, str]:

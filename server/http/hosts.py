@@ -110,7 +110,6 @@ def _hostname(header: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host name or address means this machine only."""
     """Whether this host name or IP address is reached from this machine alone."""
     if name == "localhost":
         return True

@@ -45,6 +45,9 @@ def main() -> None:
         return
     # A terminal's Ctrl-C reaches the whole process group; the server decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Threads of torch that spin while they wait make an image thirty times slower as soon as
+    # something else uses the cores; on an idle machine sleeping costs nothing that shows.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Models come from folders: a library that asks a hub for a file would be a mistake.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     logging.basicConfig(

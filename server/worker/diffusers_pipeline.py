@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
 from diffusers.utils import logging as diffusers_logging
 from PIL.Image import Image
@@ -17,6 +18,16 @@ from transformers.utils import logging as transformers_logging
 from server.generation import GenerationParams, Task
 from server.plugins.types import StepListener
 from server.worker import samplers
+
+#: What libraries warn about when they load a pipeline that is in order, by logger.
+HARMLESS: Mapping[str, str] = {
+    # A component of another class than the annotations name (a tiny autoencoder, say) works.
+    "diffusers.pipelines.pipeline_utils": "Expected types for ",
+    # `AutoencoderTiny` saves this attribute and then does not expect it.
+    "diffusers.configuration_utils": "{'block_out_channels'",
+    # Pillow resizes images as well, and text to image resizes none.
+    "transformers.utils.import_utils": "requires torchvision (not installed)",
+}
 
 
 class DiffusersPipeline(ABC):
@@ -80,18 +91,18 @@ class DiffusersPipeline(ABC):
         return image
 
 
-def load_pretrained(pipeline_class: Any, path: Path, dtype: str, **arguments: Any) -> Any:
+def load_pretrained(pipeline: str, path: Path, dtype: str, **arguments: Any) -> Any:
     """A pipeline from a folder of files, without asking a hub and without progress bars.
 
     Args:
-        pipeline_class: a subclass of `diffusers.DiffusionPipeline`.
+        pipeline: the name of a pipeline's class in `diffusers`.
         path: the folder, as `save_pretrained` writes it.
         dtype: torch's name of the type to load the weights as.
         arguments: more for `from_pretrained`.
     """
-    with _no_progress_bars(), _no_expected_types():
-        return pipeline_class.from_pretrained(
-            path, torch_dtype=getattr(torch, dtype), local_files_only=True, **arguments
+    with _no_progress_bars(), _hushed():
+        return getattr(diffusers, pipeline).from_pretrained(
+            path, dtype=getattr(torch, dtype), local_files_only=True, **arguments
         )
 
 
@@ -108,16 +119,21 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 @contextmanager
-def _no_expected_types() -> Iterator[None]:
-    """Hush one line: a component of another class than the pipeline's annotations name (a tiny
-    autoencoder, say) works, but diffusers warns about it."""
-    logger = logging.getLogger("diffusers.pipelines.pipeline_utils")
-
-    def other(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Expected types for ")
-
-    logger.addFilter(other)
-    try:
+def _hushed() -> Iterator[None]:
+    """Drop the lines of `HARMLESS`, and no others, while a pipeline is loaded."""
+    with ExitStack() as stack:
+        for name, words in HARMLESS.items():
+            hush = _Hush(words)
+            logger = logging.getLogger(name)
+            logger.addFilter(hush)
+            stack.callback(logger.removeFilter, hush)
         yield
-    finally:
-        logger.removeFilter(other)
+
+
+class _Hush(logging.Filter):
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._words not in record.getMessage()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
-from PIL.Image import Image, Resampling
+from PIL.Image import Image, Resampling, new
 
 from server import pnginfo
 
@@ -30,3 +30,10 @@ def thumbnail(image: Image) -> bytes:
     buffer = BytesIO()
     image.resize((width, height), Resampling.LANCZOS).save(buffer, "WEBP", quality=80)
     return buffer.getvalue()
+
+
+def warm_up() -> None:
+    """Let Pillow import its encoders, which it does when they are first used."""
+    dot = new("RGB", (1, 1))
+    png(dot, {"prompt": "", "width": 1, "height": 1})
+    thumbnail(dot)

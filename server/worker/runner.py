@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -34,7 +34,7 @@ from server.snapshots import (
 )
 from server.worker.cache import ModelCache
 from server.worker.device import release_memory
-from server.worker.encode import png, thumbnail
+from server.worker.encode import png, thumbnail, warm_up
 from server.worker.failures import failure, is_out_of_memory
 from server.worker.options import WorkerOptions
 from server.worker.preview import Previewer
@@ -67,6 +67,9 @@ class Runner:
         self._previewer = previewer
         self._models = ModelCache(plugins, send, options.device)
         self._cancelled: tuple[str, int] | None = None
+        # One thread for the whole life: starting one costs the generation thread milliseconds.
+        self._encoders = ThreadPoolExecutor(1, "encode")
+        self._encoders.submit(warm_up)
 
     def cancel(self, job_id: str, attempt: int) -> None:
         """Stop this attempt after its current step, or before it begins."""
@@ -89,6 +92,7 @@ class Runner:
 
     def close(self) -> None:
         """Let go of everything."""
+        self._encoders.shutdown()
         self._models.clear()
 
     def run(self, command: RunTask) -> None:
@@ -120,15 +124,16 @@ class Runner:
             self._send(PhaseChanged("loading"))
         pipeline = self._models.get(task.model, command.weights)
         self._previewer.begin(family.latent_format)
-        # Leaving the block waits for the encoders, so that finished images are sent in any case.
-        with ThreadPoolExecutor(1, "encode") as encoders:
+        try:
             attempt.begin(task.indices[0])
             images = self._plugins.generate(pipeline, task, attempt.on_step)
             for place, image in enumerate(images, start=1):
-                attempt.hand_over(image, encoders)
+                attempt.hand_over(image, self._encoders)
                 if place < len(task.indices):
                     attempt.begin(task.indices[place])
             self._send(PhaseChanged("saving"))
+        finally:
+            attempt.wait()  # finished images are sent whatever happened to the next
         return attempt.finished()
 
     def _check(self, task: Task[Any], attempt: int) -> Callable[[], None]:
@@ -190,6 +195,10 @@ class _Attempt:
         seconds = entered - self._began
         self._encoded.append(encoders.submit(self._deliver, image, self._index, seconds))
         self._host_seconds["images"] += perf_counter() - entered
+
+    def wait(self) -> None:
+        """Wait until the images handed over so far are sent."""
+        wait(self._encoded)
 
     def finished(self) -> TaskFinished:
         """The task's last message. Raises what an encoder raised."""

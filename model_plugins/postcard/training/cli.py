@@ -110,6 +110,7 @@ def _judge(options: argparse.Namespace) -> None:
 def _add_evaluate(commands: Commands) -> None:
     command = _add(commands, "evaluate", "measure how well pictures follow their prompts")
     _add_sampling(command)
+    command.add_argument("--seeds", type=int, default=4, help="how many of the fixed seeds")
     command.add_argument("--report", type=Path, help="JSON file to write the figures to")
     command.set_defaults(run=_evaluate)
 
@@ -122,7 +123,8 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     pipeline, judge = load_pipeline(options.weights), load_judge(options.work)
-    report = evaluate(pipeline, judge, Sampling(options.steps, options.cfg))
+    sampling = Sampling(options.steps, options.cfg)
+    report = evaluate(pipeline, judge, sampling, options.seeds)
     if options.report is not None:
         options.report.write_text(json.dumps(report, indent=2) + "\n")
     log.info("%d steps, CFG %s\n%s", options.steps, options.cfg, table(report))

@@ -34,11 +34,11 @@ class Sampling(NamedTuple):
     cfg: float = 3.0
 
 
-def evaluate(pipeline: Any, judge: Judge, sampling: Sampling) -> dict[str, Any]:
-    """Paints and judges every prompt with every seed of ``prompts.json``."""
+def evaluate(pipeline: Any, judge: Judge, sampling: Sampling, seeds: int) -> dict[str, Any]:
+    """Paints and judges every prompt of ``prompts.json`` with the first ``seeds`` of its seeds."""
     asked = json.loads(PROMPTS.read_text())
     tallies: dict[str, list[bool]] = defaultdict(list)
-    for seed in asked["seeds"]:
+    for seed in asked["seeds"][:seeds]:
         for wanted in asked["flat"]:
             picture = paint(pipeline, wanted["prompt"], seed, sampling)
             _count(tallies, _judge_flat(picture, wanted))

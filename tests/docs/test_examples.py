@@ -1,0 +1,73 @@
+"""What the pages show can be read, called and sent as printed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from server.cli import app
+from server.config import Settings, load_settings
+from tests.docs.pages import PAGES, blocks, name
+
+COMMAND: Any = typer.main.get_command(app)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_code_is_well_formed(page: Path) -> None:
+    for block in blocks(page, "json"):
+        json.loads(block)
+    for block in blocks(page, "toml"):
+        tomllib.loads(block)
+    for block in blocks(page, "python"):
+        if page.parent.name != "reference":  # signatures, no statements
+            ast.parse(block)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "how-to"], ids=name)
+def test_configuration_files_are_accepted(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "darkroom.toml"
+    for block in blocks(page, "toml"):
+        if not block.startswith("[project"):  # a plugin's pyproject.toml
+            file.write_text(block, encoding="utf-8")
+            settings = load_settings()
+            assert set(tomllib.loads(block)) == settings.model_fields_set
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of every call of `darkroom` that a page shows."""
+    for block in blocks(page, "sh", "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if words and Path(words[0].replace("\\", "/")).name == "darkroom":
+                yield words[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_and_their_options_exist(page: Path) -> None:
+    for words in commands(page):
+        command, left = COMMAND, list(words)
+        while left and left[0] in getattr(command, "commands", {}):
+            command = command.commands[left.pop(0)]
+        assert command is not COMMAND or words[0].startswith("-"), words
+        known = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+        assert {word for word in left if word.startswith("-")} <= known, words
+
+
+def test_environment_variables_exist() -> None:
+    for page in PAGES:
+        for block in blocks(page, "sh", "console"):
+            for word in block.split():
+                if word.startswith("DARKROOM_"):
+                    setting = word.partition("=")[0].removeprefix("DARKROOM_").lower()
+                    assert setting in Settings.model_fields

@@ -1,0 +1,67 @@
+"""docs/reference is what the code says now, and leaves nothing out."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from types import ModuleType
+
+import pytest
+
+import darkroom
+from server.config import Settings
+from server.errors import all_errors
+from server.plugins import spec
+from tests.docs.pages import DOCS, text
+
+REFERENCE = DOCS / "reference"
+
+
+@cache
+def generator() -> ModuleType:
+    """docs/build_reference.py, which is no part of a package."""
+    found = importlib.util.spec_from_file_location("build_reference", DOCS / "build_reference.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@cache
+def written() -> dict[str, str]:
+    """The pages as the code would write them now."""
+    pages: dict[str, str] = generator().pages()
+    return pages
+
+
+def test_no_page_is_missing_or_left_over() -> None:
+    assert sorted(path.name for path in REFERENCE.iterdir()) == sorted(written())
+
+
+@pytest.mark.parametrize("page", ["settings", "hooks", "routes", "errors", "command-line"])
+def test_the_reference_is_what_the_code_says(page: str) -> None:
+    current = text(REFERENCE / f"{page}.md")
+    assert current == written()[f"{page}.md"], "the code has changed: run `make docs`"
+
+
+def test_every_setting_is_there_with_its_variable() -> None:
+    for setting in Settings.model_fields:
+        assert f"| `{setting}` |" in written()["settings.md"]
+        assert f"`DARKROOM_{setting.upper()}` |" in written()["settings.md"]
+
+
+def test_every_hook_and_every_name_for_authors_is_there() -> None:
+    for thing in {*spec.hooks(), *darkroom.__all__} - {"hookimpl"}:
+        assert f"### `{thing}`\n" in written()["hooks.md"]
+
+
+def test_every_error_code_is_there_once() -> None:
+    for error in all_errors():
+        assert written()["errors.md"].count(f"| `{error.code}` |") == 1
+
+
+def test_every_route_is_there() -> None:
+    app = generator().create_app(Settings())
+    for path, operations in app.openapi()["paths"].items():
+        for method in operations:
+            assert f"### `{method.upper()} {path}`\n" in written()["routes.md"]
