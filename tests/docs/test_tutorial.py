@@ -146,6 +146,7 @@ def test_the_answer_that_the_tutorial_prints_is_the_servers(server: ServerProces
 def test_the_ten_lines_show_the_picture_in_a_browser(server: ServerProcess) -> None:
     assert CHROMIUM is not None, MISSING
     (script,) = blocks(TUTORIAL, "js")
+    assert len(script.splitlines()) == 10
     statuses: list[int] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -43,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         "which they are listed; each has its own --help. Every training resumes where it stopped.",
     )
     commands: Commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_training(commands, "text", "train the text encoders to read captions", 128, 2.0)
+    _add_training(commands, "text", "train the text encoders to read captions", 128, 8.0)
     _add_training(commands, "vae", "train the decoder of the autoencoder", 64, 12.0)
-    _add_training(commands, "unet", "train the denoiser with the text encoders", 32, 60.0)
+    _add_training(commands, "unet", "train the denoiser", 32, 60.0)
     _add_export(commands)
     _add_judge(commands)
     _add_evaluate(commands)
@@ -79,13 +79,16 @@ def _add_training(commands: Commands, name: str, text: str, batch: int, minutes:
     )
     if name == "unet":
         command.add_argument("--start", type=Path, help="folder of exported weights to begin with")
+        command.add_argument(
+            "--learn-text", action="store_true", help="train the text encoders along"
+        )
     command.set_defaults(run=_train, name=name)
 
 
 def _train(options: argparse.Namespace) -> None:
     settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
     if options.name == "unet":
-        train_unet(settings, options.start)
+        train_unet(settings, options.start, options.learn_text)
     else:
         {"text": train_text, "vae": train_vae}[options.name](settings)
 

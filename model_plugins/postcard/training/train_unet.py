@@ -1,4 +1,8 @@
-"""Third training: the denoiser, together with the text encoders."""
+"""Third training: the denoiser.
+
+The text encoders stay as they learned to read, unless asked otherwise: trained along from the
+start, they forgot shapes and places before the denoiser had come to ask for them.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -23,7 +27,7 @@ NAME = "unet"
 
 
 class Painter(nn.Module):
-    """The denoiser and the text encoders that it is trained with."""
+    """The denoiser and the text encoders that it listens to."""
 
     def __init__(self, encoders: nn.ModuleList) -> None:
         super().__init__()
@@ -39,18 +43,20 @@ class Painter(nn.Module):
         return velocity
 
 
-def train_unet(settings: Settings, start: Path | None = None) -> None:
+def train_unet(settings: Settings, start: Path | None, learn_text: bool) -> None:
     """Trains for the given minutes, from the last checkpoint, exported weights, or the text."""
-    train(Plan(NAME, partial(_build, settings.work, start), _learn, settings))
+    build = partial(_build, settings.work, start, learn_text)
+    train(Plan(NAME, build, _learn, settings))
 
 
-def _build(work: Path, start: Path | None) -> Painter:
+def _build(work: Path, start: Path | None, learn_text: bool) -> Painter:
     reader = train_text.build_reader()
     if checkpoint_path(work, train_text.NAME).exists():
         load_average(work, train_text.NAME, reader)
     painter = Painter(reader.encoders)
     if start is not None:
         load_exported(painter, start)
+    painter.encoders.requires_grad_(learn_text)
     return painter
 
 
