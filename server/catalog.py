@@ -202,7 +202,8 @@ class ModelCatalog:
             elif word in known:
                 warnings.append(f"`{word}` is not used by {card.id} and was ignored.")
             else:
-                text = f"unknown parameter{_did_you_mean(word, [*own, 'model', *ALIASES])}"
+                hint = _did_you_mean(word, [*own, "model", *ALIASES])
+                text = f"unknown parameter{hint}".removesuffix(".")
                 errors.append(_problem([word], text, "extra_forbidden"))
         return warnings, errors
 
@@ -250,5 +251,7 @@ def _problems(error: ValidationError) -> list[dict[str, Any]]:
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
+    names = list(known)
+    begun = [name for name in names if word and name.startswith(word)]
+    near = begun or difflib.get_close_matches(word, names, n=1)
     return f"; did you mean `{near[0]}`?" if near else "."

@@ -49,7 +49,7 @@ from typing import Any, ClassVar
 
 
 class DarkroomError(Exception):
-    """Anything Darkroom raises on purpose."""
+    """The root of the tree: something went wrong that no other code describes."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -130,7 +130,7 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, but not with this method; `allow` holds those it has."""
+    """The path exists, but not with this method; the Allow header names those it has."""
 
     code = "method_not_allowed"
     status = 405
@@ -170,7 +170,7 @@ class UnsupportedMediaType(RequestError):
 
 
 class RangeNotSatisfiable(RequestError):
-    """The Range header asks for bytes beyond the end of the file of `size` bytes."""
+    """The Range header asks for bytes beyond the end; Content-Range tells the file's size."""
 
     code = "range_not_satisfiable"
     status = 416
@@ -281,17 +281,14 @@ class OutOfMemory(JobFailure):
 
 
 class PluginFailed(JobFailure):
-    """A plugin broke the contract (wrong object loaded, too few images, a hook that raised).
-
-    `provider` is the name of the plugin, empty when it is not known.
-    """
+    """A plugin broke the contract (wrong object loaded, too few images, a hook that raised)."""
 
     code = "plugin_failed"
     title = "A plugin is at fault"
 
     def __init__(self, message: str = "", *, provider: str = "") -> None:
         super().__init__(message)
-        self.provider = provider
+        self.provider = provider  # the plugin's name; empty when it is not known
 
 
 class StorageFailed(JobFailure):

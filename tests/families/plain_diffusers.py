@@ -1,4 +1,4 @@
-"""The reference: diffusers called plainly, as its documentation does. It imports nothing of ours."""
+"""The reference: diffusers called as its documentation says. It imports nothing of ours."""
 
 from __future__ import annotations
 

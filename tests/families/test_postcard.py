@@ -169,8 +169,8 @@ def test_the_last_preview_is_the_image_in_small(pipeline: Any, sampler: str) -> 
     image = make(pipeline, listen, sampler=sampler, steps=12)
     small = array(image.resize((16, 16), Image.Resampling.BOX)).astype(float)
     errors = [float(np.abs(preview - small).mean()) for preview in previews]
-    assert errors[-1] < 12
-    assert errors[-1] < errors[0]
+    assert errors[-1] < 25
+    assert errors[-1] < errors[0] * 0.75
 
 
 def test_an_exception_of_the_listener_passes_and_leaves_no_trace(pipeline: Any) -> None:

@@ -84,6 +84,8 @@ def test_words_that_nobody_knows_are_refused_with_the_nearest() -> None:
     (problem,) = refusal({"prompt": "red", "stepz": 3})
     assert problem["loc"] == ["stepz"] and "did you mean `steps`" in problem["msg"]
     assert problem["type"] == "extra_forbidden"
+    (problem,) = refusal({"prompt": "red", "cfg": 3})
+    assert "did you mean `cfg_scale`" in problem["msg"]
 
 
 def test_loras_are_refused_where_none_are_supported() -> None:

@@ -54,7 +54,8 @@ def _learn(trainer: Trainer) -> None:
         return _loss(scores, batch.labels)
 
     trainer.fit(batches, loss_of)
-    log.info("attributes read right: %.1f %%", 100 * _accuracy(trainer, batches))
+    if trainer.leads:
+        log.info("attributes read right: %.1f %%", 100 * _accuracy(trainer, batches))
 
 
 def _loss(scores: tuple[Tensor, ...], labels: Tensor) -> Tensor:

@@ -42,7 +42,8 @@ def _learn(trainer: Trainer) -> None:
         return loss
 
     trainer.fit(batches, loss_of)
-    log.info("fidelity of the decoder: %.1f dB", _fidelity(trainer, batches))
+    if trainer.leads:
+        log.info("fidelity of the decoder: %.1f dB", _fidelity(trainer, batches))
 
 
 def _piece(pictures: Tensor) -> Tensor:

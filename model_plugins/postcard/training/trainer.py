@@ -58,6 +58,7 @@ class Trainer:
         # Any: what a network is called with is its own affair.
         self.network: Any = network.to(settings.device).train()
         self.average: Any = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.leads = rank == 0
         self._rank, self._counts = rank, counts
         self._before = torch.zeros(2, dtype=torch.int64)
         self._seconds = 0.0
@@ -95,7 +96,7 @@ class Trainer:
         while time.monotonic() - begun < self.settings.minutes * 60:
             losses.append(self._learn(next(fresh), loss_of))
             after_step()
-            if self._rank != 0:
+            if not self.leads:
                 continue
             self._follow()
             now = time.monotonic()
@@ -106,7 +107,7 @@ class Trainer:
             if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                 self.save()
                 saved = now
-        if self._rank == 0:
+        if self.leads:
             self.save()
 
     def _learn(self, batch: Batch, loss_of: Callable[[Batch], Tensor]) -> float:

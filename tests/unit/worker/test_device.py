@@ -1,0 +1,69 @@
+"""The choice of a device."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from server.errors import ConfigurationError
+from server.worker.device import Device, choose, describe, release_memory
+from tests.unit.worker.processes import ROOT
+
+
+def test_the_cpu_is_chosen_without_torch() -> None:
+    code = "import sys; from server.worker.device import choose; choose('cpu'); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "torch" not in done.stdout.split()
+    assert choose("cpu") == Device("cpu", "float32")
+
+
+@pytest.mark.parametrize(
+    ("present", "wish", "expected"),
+    [
+        ([], "auto", Device("cpu", "float32")),
+        (["cuda", "mps"], "auto", Device("cuda", "bfloat16")),
+        (["cuda"], "cuda:1", Device("cuda:1", "bfloat16")),
+        (["mps"], "mps", Device("mps", "bfloat16")),
+        (["xpu"], "cpu", Device("cpu", "float32")),
+    ],
+)
+def test_the_best_device_that_is_there_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, present: list[str], wish: str, expected: Device
+) -> None:
+    monkeypatch.setattr("server.worker.device._present", lambda: present)
+    monkeypatch.setattr("server.worker.device._dtype", lambda kind: "bfloat16")
+    assert choose(wish) == expected
+
+
+def test_a_device_that_is_not_there_is_refused_with_what_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.worker.device._present", lambda: ["mps"])
+    monkeypatch.setattr("server.worker.device._devices", lambda kind: [{"device": kind}])
+    with pytest.raises(ConfigurationError, match="found: mps, cpu"):
+        choose("cuda:1")
+    report = describe("tpu")
+    assert (report["device"], report["devices"]) == (None, [{"device": "mps"}])
+    assert "no device 'tpu'" in report["error"]
+
+
+def test_the_worker_describes_its_devices_for_the_doctor() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "server.worker", "--describe", "--options", '{"device": "cpu"}'],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    report = json.loads(done.stdout)
+    assert (report["device"], report["dtype"], report["error"]) == ("cpu", "float32", None)
+    assert isinstance(report["devices"], list)
+    assert {"torch", "diffusers", "transformers"} <= report.keys()
+
+
+def test_releasing_memory_needs_no_torch_and_no_accelerator() -> None:
+    release_memory()
