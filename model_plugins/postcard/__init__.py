@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -15,6 +16,8 @@ from darkroom import (
     Number,
     hookimpl,
 )
+
+WEIGHTS = Path(__file__).parent / "weights"
 
 
 class PostcardParams(GenerationParams):
@@ -78,6 +81,7 @@ def register_model_families() -> list[ModelFamily]:
         title="Postcard",
         source="package:model_plugins.postcard/weights",
         license="Apache-2.0",
+        size_bytes=sum(file.stat().st_size for file in WEIGHTS.rglob("*") if file.is_file()),
         description="Coloured shapes and little landscapes, 128 pixels wide; runs on any CPU.",
         training_resolution=128,
         bundled=True,

@@ -12,14 +12,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from model_plugins.postcard import LATENT_FORMAT, PostcardParams, register_model_families
+from model_plugins.postcard import LATENT_FORMAT, WEIGHTS, PostcardParams, register_model_families
 from server.generation import Task
 from server.plugins.types import LoadContext, ModelCard, StepListener
 from server.snapshots import ImageReady, PreviewReady, StepDone, TaskFinished
 from server.worker.preview import colours
-from tests.unit.worker.processes import ROOT, task, worker
+from tests.unit.worker.processes import task, worker
 
-WEIGHTS = ROOT / "model_plugins" / "postcard" / "weights"
 SAMPLERS = ("euler", "euler_a", "dpm++_2m", "ddim")
 PROMPT = "a red circle on a blue background"
 
@@ -82,6 +81,7 @@ def test_the_weights_are_small_and_complete() -> None:
     assert sum(file.stat().st_size for file in files) <= 16_000_000
     assert WEIGHTS / "unet" / "diffusion_pytorch_model.safetensors" in files
     assert card().bundled
+    assert card().size_bytes == sum(file.stat().st_size for file in files)
 
 
 def test_every_example_of_the_schema_is_a_valid_request() -> None:
