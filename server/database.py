@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    URL,
     Column,
     Connection,
     DateTime,
@@ -37,7 +38,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from server.errors import DatabaseUnreadable, DatabaseUnwritable
+from server.errors import DatabaseUnavailable, DatabaseUnreadable, InvalidParameters
 
 #: The newest migration in `server/migrations`; a database that has it needs no Alembic.
 HEAD = "0001"
@@ -156,26 +157,36 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one consistent state."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that sees one consistent state.
+
+        Raises:
+            DatabaseUnavailable: the file cannot be read now.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise self._unavailable(error) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that writes; when the block has ended it is on the disk.
 
         Raises:
-            DatabaseUnwritable: the file cannot be written, the disk is full, say.
+            DatabaseUnavailable: the file cannot be written, the disk is full, say.
         """
         with self._write_lock:
             try:
                 with self._writer.connect() as connection, connection.begin():
                     yield connection
             except OperationalError as error:
-                raise DatabaseUnwritable(
-                    f"The database {self.path} cannot be written: {_reason(error)}. Free disk "
-                    "space or mend the folder's permissions, then try again."
-                ) from error
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OperationalError) -> DatabaseUnavailable:
+        return DatabaseUnavailable(
+            f"The database {self.path} cannot be used now: {_reason(error)}. Free disk space or "
+            "mend the folder's permissions, then try again."
+        )
 
     def pragma(self, name: str) -> Any:
         """The value of a PRAGMA on a connection like those that commit."""
@@ -204,9 +215,15 @@ class Database:
 
 
 def row_of(cursor: str) -> int:
-    """The row number in a page's cursor; 0, before which nothing is, for a foreign one: that shows
-    an empty page rather than the first one again."""
-    return int(cursor) if re.fullmatch(r"[0-9]{1,18}", cursor) else 0
+    """The row number in a page's `next_cursor`.
+
+    Raises:
+        InvalidParameters: it is none of ours.
+    """
+    if not re.fullmatch(r"[0-9]{1,18}", cursor):
+        problem = {"loc": ["cursor"], "msg": "is not a page's next_cursor", "type": "cursor"}
+        raise InvalidParameters([problem])
+    return int(cursor)
 
 
 def examine(path: Path) -> tuple[str | None, str]:
@@ -230,7 +247,9 @@ def examine(path: Path) -> tuple[str | None, str]:
 
 def _engine(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite+pysqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False}
+        # Not as text: a `?` in the path would begin the URL's options.
+        URL.create("sqlite+pysqlite", database=str(path)),
+        connect_args={"timeout": 30, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -241,6 +260,7 @@ def _engine(path: Path) -> Engine:
             "journal_mode=WAL",
             # NORMAL is faster, but a power cut may take the last commits with it.
             "synchronous=FULL",
+            "fullfsync=ON",  # macOS: through the drive's cache; elsewhere it means nothing
             "foreign_keys=ON",
             "busy_timeout=30000",
         ):

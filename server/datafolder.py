@@ -38,7 +38,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another server's start may have been quicker
     except OSError as error:
         raise FolderUnusable(
             f"The folder {folder} cannot be used: {error.strerror or error}. Make it writable, "

@@ -20,7 +20,7 @@
     │   ├── QueueFull                      queue_full
     │   ├── ShuttingDown                   shutting_down
     │   ├── TooManyStreams                 too_many_streams
-    │   └── DatabaseUnwritable             database_unwritable
+    │   └── DatabaseUnavailable             database_unavailable
     ├── JobFailure                what a job can fail with; the code stands in its snapshot
     │   ├── ModelLoadFailed                model_load_failed
     │   ├── GenerationFailed               generation_failed
@@ -245,11 +245,11 @@ class TooManyStreams(Unavailable):
     title = "Too many streams"
 
 
-class DatabaseUnwritable(Unavailable):
-    """The database refuses writes: the disk is full, say."""
+class DatabaseUnavailable(Unavailable):
+    """The database can be neither read nor written now: the disk is full, say."""
 
-    code = "database_unwritable"
-    title = "Database unwritable"
+    code = "database_unavailable"
+    title = "Database unavailable"
 
 
 class JobFailure(DarkroomError):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -24,8 +25,8 @@ from sqlalchemy import (
 )
 
 from server.database import Database, images, jobs, row_of, trash
-from server.errors import ImageNotFound
-from server.records import ImageRecord, JobStatus
+from server.errors import DatabaseUnavailable, ImageNotFound
+from server.records import ImageRecord, JobStatus, image_filename
 from server.storage import ImageFiles
 
 #: Words of a search; everything else separates them.
@@ -80,13 +81,20 @@ class Gallery:
 
         Raises:
             StorageFailed: a file could not be written.
-            DatabaseUnwritable: the row could not be.
+            DatabaseUnavailable: the row could not be; no file is left behind.
         """
         if not self._is_current(record.job_id, attempt):
             return None
         # The file precedes the row: a crash in between leaves an orphan file, which start-up
         # sweeps, and never a row that points nowhere.
         self._files.write(record.filename, png, thumbnail)
+        try:
+            return self._add_row(record, attempt)
+        except DatabaseUnavailable:
+            self._files.remove(record.filename)
+            raise
+
+    def _add_row(self, record: ImageRecord, attempt: int) -> int | None:
         with self._database.writing() as connection:
             done = _images_done(connection, record.job_id, attempt)
             if done is None or record.index in done:
@@ -180,13 +188,14 @@ class Gallery:
         self._files.remove_partial()
         self._empty_trash()
         open_jobs = select(jobs.c.id, jobs.c.params, jobs.c.images_done).where(
-            jobs.c.status.in_([JobStatus.QUEUED, JobStatus.PROCESSING]), jobs.c.attempt > 0
+            jobs.c.status.in_([JobStatus.QUEUED, JobStatus.PROCESSING])
         )
         with self._database.reading() as connection:
             rows = connection.execute(open_jobs).all()
         for row in rows:
             missing = set(range(row.params["num_images"])) - set(row.images_done)
-            self._files.remove(f"{row.id}_{index}.png" for index in missing)
+            for index in missing:
+                self._files.remove(image_filename(row.id, index))
 
     def seconds_per_work(self, model: str) -> float | None:
         """The median over the model's newest images of seconds per step and pixel; None without
@@ -233,9 +242,12 @@ class Gallery:
             filenames = list(connection.execute(select(trash.c.filename)).scalars())
         if not filenames:
             return
-        self._files.remove(filenames)
+        # What cannot be removed now (somebody reads it, on Windows) waits for the next time.
+        gone = [{"name": name} for name in filenames if self._files.remove(name)]
+        if not gone:
+            return
         with self._database.writing() as connection:
-            connection.execute(delete(trash).where(trash.c.filename.in_(filenames)))
+            connection.execute(delete(trash).where(trash.c.filename == bindparam("name")), gone)
 
 
 def _images_done(connection: Connection, job_id: str, attempt: int) -> list[int] | None:

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
@@ -21,6 +22,9 @@ from server.service import GenerationService
 #: Seconds that open requests get once a signal came. Together with the jobs' own drain it stays
 #: below the ten seconds after which service managers kill.
 GRACE = 2
+
+#: Files to be allowed to open: streams, connections, images.
+FILES = 16384
 
 Announce = Callable[[GenerationService], Awaitable[None]]
 
@@ -74,6 +78,7 @@ def serve(settings: Settings, listener: socket.socket, announce: Announce) -> No
     # The web framework is imported late: the socket answers for it meanwhile.
     from server.app import create_app, create_service
 
+    raise_file_limit()
     service = create_service(settings)
     service.open()
     config = uvicorn.Config(
@@ -86,6 +91,20 @@ def serve(settings: Settings, listener: socket.socket, announce: Announce) -> No
     )
     server = _Server(config, lambda: announce(service))
     asyncio.run(server.serve(sockets=[listener]))
+
+
+def raise_file_limit() -> None:
+    """Open as many files as the system lets us: each event stream is one, and usual limits (1024,
+    256 on macOS) are below `max_streams`. Windows has no such limit."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a system may allow less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def configure_logging(level: str) -> None:

@@ -17,6 +17,7 @@ from server.config import Settings
 from server.database import Database
 from server.errors import (
     JobAlreadyEnded,
+    JobNotFound,
     ModelNotFound,
     QueueFull,
     ShuttingDown,
@@ -90,6 +91,8 @@ class GenerationService:
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
         )
+        self._gallery.sweep()
+        self._store.recover()
 
     async def start(self) -> None:
         """Take up what the last run left, and begin to work."""
@@ -177,16 +180,17 @@ class GenerationService:
         Raises:
             JobNotFound, JobAlreadyEnded
         """
-        job = await asyncio.to_thread(self._store.get, job_id)
         with self.manager.feed.subscribe(job_id) as snapshots:
             if not await self.manager.cancel(job_id):
-                raise JobAlreadyEnded(f"The job {job_id} is {job.status.value} already.")
+                raise _ended((await self.job(job_id))[1])
             # When the running step is a long one, the answer shows the job as it is.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CANCEL_WAIT):
                     async for snapshot in snapshots:
-                        if snapshot.status.ended:
+                        if snapshot.status is JobStatus.CANCELLED:
                             return snapshot
+                        if snapshot.status.ended:  # it was quicker
+                            raise _ended(snapshot)
         return (await self.job(job_id))[1]
 
     async def delete_job(self, job_id: str) -> None:
@@ -196,9 +200,12 @@ class GenerationService:
             JobNotFound
         """
         await asyncio.to_thread(self._store.get, job_id)
-        if await self.manager.cancel(job_id):
-            await self.wait(job_id)
-        await asyncio.to_thread(self._store.delete, job_id)
+        if not await self.manager.cancel(job_id):
+            await asyncio.to_thread(self._store.delete, job_id)
+            return
+        await self.wait(job_id)
+        with contextlib.suppress(JobNotFound):  # when retention was quicker
+            await asyncio.to_thread(self._store.delete, job_id)
 
     async def watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
         """The job's current snapshot, then the newest whenever the caller is ready, up to the
@@ -220,8 +227,9 @@ class GenerationService:
     async def watch_images(self, after: int | None) -> AsyncIterator[ImageRecord]:
         """New images from this moment on, until the server stops; with `after` (a row id) first
         those since then."""
-        start = after if after is not None else await asyncio.to_thread(self._gallery.newest_id)
-        return self._watch_images(start)
+        newest = await asyncio.to_thread(self._gallery.newest_id)
+        # An id from another data folder may lie in the future.
+        return self._watch_images(newest if after is None else min(after, newest))
 
     async def wait(self, job_id: str) -> JobSnapshot:
         """The job's terminal snapshot, when it has one.
@@ -327,8 +335,10 @@ class GenerationService:
     async def _watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
         with self.manager.feed.subscribe(job_id) as snapshots:
             if self.manager.feed.current(job_id) is None:
-                yield (await self.job(job_id))[1]
-                return
+                _, snapshot = await self.job(job_id)
+                if snapshot.status.ended:
+                    yield snapshot
+                    return
             async for snapshot in snapshots:
                 yield snapshot
 
@@ -397,3 +407,7 @@ class GenerationService:
 
     def _status(self, family: ModelFamily, card: ModelCard) -> ModelStatus:
         return self._residency.status(family, card, current=card.id == self.current_model)
+
+
+def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:
+    return JobAlreadyEnded(f"The job {snapshot.job_id} is {snapshot.status.value} already.")

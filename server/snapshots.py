@@ -51,11 +51,6 @@ class JobSnapshot:
         """`{attempt}.{seq}`, the event id on the job's stream."""
         return f"{self.attempt}.{self.seq}"
 
-    @property
-    def order(self) -> tuple[int, int]:
-        """What later revisions compare greater by."""
-        return (self.attempt, self.seq)
-
     def as_dict(self) -> dict[str, Any]:
         """The snapshot as clients receive it, the preview a data URI."""
         data = {item.name: getattr(self, item.name) for item in fields(self)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from server.errors import StorageFailed
+
+log = logging.getLogger(__name__)
 
 
 class ImageFiles:
@@ -38,24 +39,31 @@ class ImageFiles:
             _write(self.image(filename), png)
             _write(self.thumb(filename), thumbnail)
         except OSError as error:
-            with contextlib.suppress(OSError):  # the folder itself may be what is broken
-                self.remove([filename])
+            self.remove(filename)
             raise StorageFailed(
                 f"The image could not be written to {self._images}: {error.strerror or error}. "
                 "Free disk space or mend the folder's permissions, then generate it again."
             ) from error
 
-    def remove(self, filenames: Iterable[str]) -> None:
-        """Remove images with their thumbnails; those that are gone already are no error."""
-        for filename in filenames:
-            for path in (self.image(filename), self.thumb(filename)):
-                path.unlink(missing_ok=True)
+    def remove(self, filename: str) -> bool:
+        """Remove an image and its thumbnail; whether both are gone now, or were before."""
+        gone = [_unlink(path) for path in (self.image(filename), self.thumb(filename))]
+        return all(gone)
 
     def remove_partial(self) -> None:
         """Remove temporary files that a crash left behind."""
         for folder in (self._images, self._thumbs):
             for path in folder.glob(".*.part"):
-                path.unlink(missing_ok=True)
+                _unlink(path)
+
+
+def _unlink(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s could not be removed: %s", path, error.strerror or error)
+        return False
+    return True
 
 
 def _write(path: Path, data: bytes) -> None:

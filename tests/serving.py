@@ -151,6 +151,7 @@ def live_server(data: Path, **settings: Any) -> Iterator[LiveServer]:
     """Serve on a free port with the torch-free family `colours`, its jobs in a thread."""
     defaults: dict[str, Any] = {
         "executor": "inline",
+        "device": "cpu",  # `auto` would import torch to look
         "plugin_folder": PLUGINS,
         "default_model": "colours",
         "preload": False,

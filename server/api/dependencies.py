@@ -65,6 +65,7 @@ Limit = Annotated[
 Offset = Annotated[int, AfterValidator(_clamp_offset), Query(ge=0, description="How many to skip.")]
 Cursor = Annotated[
     OptionalText,
+    AfterValidator(lambda cursor: cursor or None),
     Query(
         description="`next_cursor` of the page before; unlike an offset it stays "
         "right while new entries arrive."

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from server.errors import WorkerLost
+from server.executors.messages import until_end
 from server.generation import Task
 from server.plugins.manager import PluginManager
 from server.snapshots import (
@@ -15,10 +15,8 @@ from server.snapshots import (
     ModelState,
     PluginFault,
     RunTask,
-    TaskCancelled,
-    TaskFailed,
-    TaskFinished,
     TaskMessage,
+    TaskStarted,
     UnloadModel,
     WorkerMessage,
 )
@@ -58,11 +56,8 @@ class InlineExecutor:
         command = RunTask(task.to_wire(), attempt, self._weights(task.model))
         self._running = (task.job_id, attempt)
         self._thread.submit(self._runner.run, command)
-        while (message := await self._messages.get()) is not None:
+        async for message in until_end(self._messages, TaskStarted(task.job_id, attempt)):
             yield message
-            if isinstance(message, TaskFinished | TaskFailed | TaskCancelled):
-                return
-        raise WorkerLost("The server is stopping.", started=True)
 
     def cancel(self, job_id: str, attempt: int) -> None:
         """See `Executor.cancel`."""

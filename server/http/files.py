@@ -15,7 +15,7 @@ from server.errors import ImageNotFound, RangeNotSatisfiable
 CACHE_CONTROL = "public, max-age=31536000, immutable"
 ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 #: A single range: `first-last`, `first-` or `-length`.
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
+RANGE = re.compile(r"bytes=(\d{0,99})-(\d{0,99})", re.IGNORECASE)
 
 
 async def immutable_file(request: Request, path: Path, media_type: str) -> Response:

@@ -42,8 +42,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise MalformedRequest(f"The body is not UTF-8: {error.reason}.") from None
     except RecursionError:
         raise MalformedRequest("The body is nested too deeply.") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise MalformedRequest(f"The body is not valid JSON: {error}.") from None
+    except ValueError:
+        raise MalformedRequest("The body has a number of thousands of digits.") from None
     if not isinstance(value, dict):
         raise MalformedRequest('The body is not a JSON object, such as {"prompt": "a house"}.')
     _inspect(value, MAX_DEPTH)
@@ -51,7 +53,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+    raise MalformedRequest(f"The body is not valid JSON: {name} is no number there.")
 
 
 def _inspect(value: object, depth: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -31,7 +32,8 @@ class Streams:
     """Counts the open streams of one server."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        """`limit` is lowered to half of the files that the process may open."""
+        self._limit = min(limit, _files() // 2)
         self.open = 0
 
     @contextlib.contextmanager
@@ -51,6 +53,16 @@ class Streams:
             yield
         finally:
             self.open -= 1
+
+
+def _files() -> int:
+    """How many files this process may open; Windows has no such limit."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class Ping(ServerSentEvent):

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from server.errors import DarkroomError, DatabaseUnwritable, PluginFailed, StorageFailed
+from server.errors import DarkroomError, DatabaseUnavailable, PluginFailed, StorageFailed
 from server.gallery import Gallery
 from server.generation import GenerationParams, Task, recipe
 from server.jobs.progress import Progress
 from server.plugins.manager import PluginManager
-from server.plugins.types import Executor, NewImage
-from server.records import ImageRecord, Job, JobStatus, image_filename, image_object, now
+from server.plugins.types import Executor
+from server.records import ImageRecord, Job, JobStatus, image_filename, now
 from server.snapshots import (
     ImageReady,
     JobSnapshot,
@@ -45,7 +45,7 @@ class Attempt:
         plugins: PluginManager,
         executor: Executor,
         publish: Callable[[JobSnapshot], None],
-        image_added: Callable[[], None],
+        image_added: Callable[[ImageRecord], None],
     ) -> None:
         """`publish` takes every snapshot; `image_added` is called for each image in the gallery."""
         self.job = job
@@ -86,9 +86,14 @@ class Attempt:
         if not task.indices:
             return Outcome(JobStatus.COMPLETED)
         last: TaskMessage | None = None
-        async for message in self._executor.run(slot, task, self.job.attempt):
-            last = message
-            await self._handle(task, message)
+        try:
+            async for message in self._executor.run(slot, task, self.job.attempt):
+                last = message
+                await self._handle(task, message)
+        except Exception:
+            # Nobody listens any more: the worker need not go on.
+            self._executor.cancel(self.job.id, self.job.attempt)
+            raise
         return self._verdict(last)
 
     @property
@@ -114,20 +119,15 @@ class Attempt:
             row_id = await asyncio.to_thread(
                 self._gallery.add, record, self.job.attempt, message.png, message.thumbnail
             )
-        except (StorageFailed, DatabaseUnwritable) as error:
+        except (StorageFailed, DatabaseUnavailable) as error:
             self._storage_error = error
             self._executor.cancel(self.job.id, self.job.attempt)
             return
         self.job = replace(self.job, images_done=self.job.images_done | {record.index})
         if row_id is not None:
-            await self._announce(replace(record, id=row_id))
-
-    async def _announce(self, record: ImageRecord) -> None:
-        self._publish(self._begun.image(record))
-        self._image_added()
-        path = self._gallery.path_of(record)
-        image = NewImage(record.filename, path, image_object(record))
-        await asyncio.to_thread(self._plugins.image_added, image)
+            record = replace(record, id=row_id)
+            self._publish(self._begun.image(record))
+            self._image_added(record)
 
     def _verdict(self, last: TaskMessage | None) -> Outcome:
         if self._storage_error is not None:

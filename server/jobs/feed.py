@@ -7,12 +7,15 @@ delays nobody and holds at most one snapshot per status of each job.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from server.snapshots import JobSnapshot
 
-#: Jobs whose unread snapshots one subscriber may hold; the longest-waiting job is dropped beyond.
+#: Jobs whose unread snapshots one subscriber may hold; beyond, the one that waits longest is
+#: dropped: only a reader that has stood still for that many jobs misses an end.
 MAX_PENDING_JOBS = 2000
 
 
@@ -20,16 +23,14 @@ class Subscription:
     """One watcher's unread snapshots. Iterate over it; it ends when `close` is called, after what
     is unread, or for a single job after its terminal snapshot."""
 
-    def __init__(self, job_id: str | None = None) -> None:
-        self._job_id = job_id
+    def __init__(self, *, one_job: bool) -> None:
+        self._one_job = one_job
         self._unread: dict[str, list[JobSnapshot]] = {}
         self._ready = asyncio.Event()
         self._closed = False
 
     def offer(self, snapshot: JobSnapshot) -> None:
         """Take note of a newer snapshot; it replaces an unread one of the same status."""
-        if self._job_id not in (None, snapshot.job_id):
-            return
         unread = self._unread.setdefault(snapshot.job_id, [])
         if unread and unread[-1].status == snapshot.status:
             unread.pop()
@@ -48,7 +49,7 @@ class Subscription:
             while self._unread:
                 snapshot = self._take()
                 yield snapshot
-                if self._job_id is not None and snapshot.status.ended:
+                if self._one_job and snapshot.status.ended:
                     return
             if self._closed:
                 return
@@ -68,7 +69,8 @@ class JobFeed:
 
     def __init__(self) -> None:
         self._current: dict[str, JobSnapshot] = {}
-        self._subscriptions: set[Subscription] = set()
+        self._of_all: set[Subscription] = set()
+        self._of_job: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._closed = False
 
     def current(self, job_id: str) -> JobSnapshot | None:
@@ -81,28 +83,35 @@ class JobFeed:
             self._current.pop(snapshot.job_id, None)
         else:
             self._current[snapshot.job_id] = snapshot
-        for subscription in self._subscriptions:
+        for subscription in (*self._of_all, *self._of_job.get(snapshot.job_id, ())):
             subscription.offer(snapshot)
 
     @contextmanager
     def subscribe(self, job_id: str | None = None) -> Iterator[Subscription]:
         """Watch one job, or all: the current snapshots at once, then the newest."""
-        subscription = Subscription(job_id)
-        for snapshot in self._current.values():
+        subscription = Subscription(one_job=job_id is not None)
+        for snapshot in self._current.values() if job_id is None else self._current_of(job_id):
             subscription.offer(snapshot)
         if self._closed:
             subscription.close()
-        self._subscriptions.add(subscription)
+        watchers = self._of_all if job_id is None else self._of_job[job_id]
+        watchers.add(subscription)
         try:
             yield subscription
         finally:
-            self._subscriptions.discard(subscription)
+            watchers.discard(subscription)
+            if job_id is not None and not self._of_job.get(job_id):
+                self._of_job.pop(job_id, None)
 
     def close(self) -> None:
         """End every subscription, those to come too."""
         self._closed = True
-        for subscription in self._subscriptions:
+        for subscription in chain(self._of_all, *self._of_job.values()):
             subscription.close()
+
+    def _current_of(self, job_id: str) -> tuple[JobSnapshot, ...]:
+        snapshot = self._current.get(job_id)
+        return () if snapshot is None else (snapshot,)
 
 
 class Bell:

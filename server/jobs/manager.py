@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from server.catalog import ModelCatalog
 from server.errors import (
     DarkroomError,
-    DatabaseUnwritable,
+    DatabaseUnavailable,
     JobFailure,
     WorkerLost,
     WorkerLostTooOften,
@@ -20,11 +20,12 @@ from server.errors import (
 from server.gallery import Gallery
 from server.jobs.attempt import Attempt, Outcome
 from server.jobs.feed import Bell, JobFeed
+from server.jobs.observers import Observers
 from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
 from server.plugins.manager import PluginManager
-from server.plugins.types import Executor, FinishedJob
-from server.records import Job, JobStatus
+from server.plugins.types import Executor, FinishedJob, NewImage
+from server.records import ImageRecord, Job, JobStatus, image_object
 from server.snapshots import (
     JobSnapshot,
 )
@@ -71,19 +72,21 @@ class JobManager:
         paused: bool,
         job_ended: Callable[[], None],
     ) -> None:
-        """`job_ended` is called on a thread after every end of a job (retention)."""
+        """`job_ended` is called on a thread after every end of a job, to trim what is kept."""
         self.feed = JobFeed()
         self.new_image = Bell()
         self._store = store
         self._gallery = gallery
         self._catalog = catalog
         self._plugins = plugins
+        self._observers = Observers(plugins)
         self._executor = executor
         self._job_ended = job_ended
         self._paused = paused
         self._stopping = False
         self._waiting: dict[str, Job] = {}
         self._running: dict[str, Attempt] = {}
+        self._ending: set[str] = set()
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._false_starts = 0
@@ -113,12 +116,14 @@ class JobManager:
         )
 
     async def start(self) -> None:
-        """Take up the jobs that the database remembers, and run them."""
-        await asyncio.to_thread(self._store.recover)
-        await asyncio.to_thread(self._gallery.sweep)
-        for job in await asyncio.to_thread(self._store.waiting):
+        """Take up the jobs that wait in the database, and run them."""
+        jobs = await asyncio.to_thread(self._store.waiting)
+        begun = [job.id for job in jobs if job.images_done]
+        images = await asyncio.to_thread(self._gallery.of_jobs, begun)
+        for position, job in enumerate(jobs, start=1):
             self._waiting[job.id] = job
-        self._publish_positions()
+            shown = snapshot_of(job, images.get(job.id, ()))
+            self.feed.publish(replace(shown, seq=job.seq + 1, queue_position=position))
         self._workers = [
             asyncio.create_task(self._work(slot), name=f"slot {slot}")
             for slot in self._executor.slots()
@@ -139,6 +144,7 @@ class JobManager:
             for task in left:
                 task.cancel()
             await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.to_thread(self._observers.close)
 
     def pause(self) -> None:
         """Let what runs end and start nothing more."""
@@ -160,14 +166,17 @@ class JobManager:
     async def cancel(self, job_id: str) -> bool:
         """Cancel a live job; a running one ends within a step. False when it is not live."""
         if (job := self._waiting.pop(job_id, None)) is not None:
-            seq = self._next_seq(job)
-            await self._end(job, Outcome(JobStatus.CANCELLED), seq)
             self._publish_positions()
+            self._ending.add(job_id)
+            try:
+                await self._end(job, Outcome(JobStatus.CANCELLED), self._next_seq(job))
+            finally:
+                self._ending.discard(job_id)
             return True
         if (attempt := self._running.get(job_id)) is not None:
             attempt.cancel()
             return True
-        return False
+        return job_id in self._ending
 
     # --- running ---------------------------------------------------------------------------
 
@@ -178,11 +187,19 @@ class JobManager:
             try:
                 await self._run(slot, attempt)
             except Exception:
-                # The slot goes on; this job stands in the database and is taken up at the next
-                # start.
-                log.exception("job %s is left to the next start", job.id)
+                # The slot goes on. The database may still have the job as running: then the next
+                # start takes it up. Those who watch are not left waiting.
+                log.exception("job %s ended in an unforeseen way", job.id)
+                self._give_up_on(job.id)
             finally:
-                del self._running[job.id]
+                self._running.pop(job.id, None)
+
+    def _give_up_on(self, job_id: str) -> None:
+        current = self.feed.current(job_id)
+        if current is not None:
+            error = {"code": DarkroomError.code, "message": "Internal error: see the server's log."}
+            failed = replace(current, seq=current.seq + 1, status=JobStatus.FAILED, error=error)
+            self.feed.publish(failed)
 
     def _new_attempt(self, job: Job) -> Attempt:
         return Attempt(
@@ -191,8 +208,13 @@ class JobManager:
             plugins=self._plugins,
             executor=self._executor,
             publish=self.feed.publish,
-            image_added=self.new_image.ring,
+            image_added=self._image_added,
         )
+
+    def _image_added(self, record: ImageRecord) -> None:
+        self.new_image.ring()
+        path = self._gallery.path_of(record)
+        self._observers.image_added(NewImage(record.filename, path, image_object(record)))
 
     async def _next(self) -> Job | None:
         """The oldest waiting job as soon as there is one; None when the server stops."""
@@ -257,7 +279,7 @@ class JobManager:
 
     async def _requeue(self, job: Job, outcome: Outcome, seq: int) -> None:
         job = await self._persist(self._store.requeue, job.id, seq=seq, lost=outcome.lost)
-        self.feed.publish(snapshot_of(job))
+        self.feed.publish(self._at_rest(job))
         self._waiting[job.id] = job
         self._waiting = dict(sorted(self._waiting.items(), key=lambda item: item[1].number))
         self._publish_positions()
@@ -266,12 +288,24 @@ class JobManager:
         job = await self._persist(
             self._store.finish, job.id, outcome.status, seq=seq, error=outcome.error
         )
-        found = await asyncio.to_thread(self._gallery.of_jobs, [job.id])
-        snapshot = snapshot_of(job, found.get(job.id, ()))
+        snapshot = self._at_rest(job)
+        # In one go: a cancel finds the job either running or ended.
+        self._running.pop(job.id, None)
         self.feed.publish(snapshot)
         finished = FinishedJob(job.id, job.status.value, job.model, snapshot.as_dict())
-        await asyncio.to_thread(self._plugins.job_finished, finished)
-        await asyncio.to_thread(self._job_ended)
+        self._observers.job_finished(finished)
+        try:
+            await asyncio.to_thread(self._job_ended)
+        except (OSError, DarkroomError):
+            log.exception("what is kept could not be trimmed")
+
+    def _at_rest(self, job: Job) -> JobSnapshot:
+        """A job that does not run any more, with the images and the progress it had shown."""
+        shown, current = snapshot_of(job), self.feed.current(job.id)
+        if current is None:
+            return shown
+        progress = max(shown.progress, current.progress)
+        return replace(shown, images=current.images, progress=progress)
 
     async def _persist(self, change: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a change of a job's life durable, however long the disk stays full."""
@@ -279,7 +313,7 @@ class JobManager:
         while True:
             try:
                 return await asyncio.to_thread(change, *args, **kwargs)
-            except DatabaseUnwritable as error:
+            except DatabaseUnavailable as error:
                 log.warning("%s Trying again in %.0f s.", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, MAX_PAUSE)

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    case,
     delete,
     func,
     insert,
@@ -152,39 +153,37 @@ class JobStore:
             seq=seq,
             finished_at=now(),
             error_code=code,
-            error_message=message,
+            error_message=None if message is None else _storable(message),
         )
 
     def recover(self) -> None:
         """After a start: jobs that ran when the server went down are queued again, and those
         that have seen ten servers in a row go down fail.
 
-        The attempt grows, since the old one's last revision number is not known and revisions
-        must not fall.
+        The attempt grows, that of waiting jobs too, since the old one's last revision number is
+        not known and revisions must not fall.
         """
         running = jobs.c.status == JobStatus.PROCESSING
         with self._database.writing() as connection:
             connection.execute(
                 update(jobs)
-                .where(running, jobs.c.restarts + 1 >= MAX_RESTARTS)
-                .values(
-                    status=JobStatus.FAILED,
-                    attempt=jobs.c.attempt + 1,
-                    seq=1,
-                    restarts=jobs.c.restarts + 1,
-                    finished_at=now(),
-                    error_code=Quarantined.code,
-                    error_message=Quarantined.title,
-                )
-            )
-            connection.execute(
-                update(jobs)
-                .where(running)
+                .where(jobs.c.status.in_([JobStatus.QUEUED, JobStatus.PROCESSING]))
                 .values(
                     status=JobStatus.QUEUED,
                     attempt=jobs.c.attempt + 1,
                     seq=0,
-                    restarts=jobs.c.restarts + 1,
+                    restarts=jobs.c.restarts + case((running, 1), else_=0),
+                )
+            )
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.status == JobStatus.QUEUED, jobs.c.restarts >= MAX_RESTARTS)
+                .values(
+                    status=JobStatus.FAILED,
+                    seq=1,
+                    finished_at=now(),
+                    error_code=Quarantined.code,
+                    error_message=Quarantined.title,
                 )
             )
 
@@ -201,11 +200,16 @@ class JobStore:
                 raise _unknown(job_id)
 
     def prune(self, keep: int) -> None:
-        """Forget all ended jobs but the newest `keep`, by the time they were submitted."""
+        """Forget all ended jobs but the newest `keep`, by the time they were submitted. Jobs that
+        a retry may still ask for by its Idempotency-Key stay."""
         ended = jobs.c.status.in_([status for status in JobStatus if status.ended])
         newest = select(jobs.c.number).where(ended).order_by(jobs.c.number.desc()).limit(keep)
         with self._database.writing() as connection:
-            connection.execute(delete(jobs).where(ended, jobs.c.number.not_in(newest)))
+            connection.execute(
+                delete(jobs).where(
+                    ended, jobs.c.number.not_in(newest), jobs.c.id.not_in(_jobs_with_keys())
+                )
+            )
 
     def recall(self, key: str) -> Any:
         """What was remembered under `key`, or None."""
@@ -240,6 +244,11 @@ def _get(connection: Connection, job_id: str) -> Job:
     return _job(row)
 
 
+def _storable(text: str) -> str:
+    """Text as SQLite takes it: an exception may quote half a surrogate pair, from a path say."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _find_key(connection: Connection, key: IdempotencyKey) -> Job | None:
     row = connection.execute(
         select(idempotency).where(
@@ -257,6 +266,10 @@ def _find_key(connection: Connection, key: IdempotencyKey) -> Job | None:
         )
     found = connection.execute(select(jobs).where(jobs.c.id == row.job_id)).first()
     return None if found is None else _job(found)
+
+
+def _jobs_with_keys() -> Select[Any]:
+    return select(idempotency.c.job_id).where(idempotency.c.created_at > now() - KEY_LIFETIME)
 
 
 def _remember_key(connection: Connection, key: IdempotencyKey, job: Job) -> None:

@@ -21,6 +21,8 @@ from server.plugins.types import ModelCard, ModelFamily
 #: What must not be imported to announce a family: it would make the web process slow and large.
 HEAVY = frozenset({"torch", "diffusers", "transformers"})
 
+#: What a model's id and aliases may be.
+_CARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _LOAD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
@@ -109,6 +111,12 @@ def card_faults(family: ModelFamily, card: object) -> Iterator[str]:
             f"Family `{family.name}`: {card!r} among its cards is not a `ModelCard`; make it one."
         )
         return
+    for name in (card.id, *card.aliases):
+        if not _CARD_NAME.fullmatch(name):
+            yield (
+                f"Model `{name}`: its name must be letters, digits, `.`, `_` and `-`, since it "
+                "stands in URLs. Rename it."
+            )
     problem = default_problem(family.params, {**card.defaults, **card.fixed})
     if problem:
         yield (

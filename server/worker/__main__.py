@@ -43,8 +43,10 @@ def main() -> None:
         messages.write(json.dumps(describe(options.device)).encode())
         messages.close()
         return
-    # A terminal's Ctrl-C reaches the whole process group; the server decides what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal's Ctrl-C and a service manager's stop reach the whole process group; the server
+    # decides what ends, and without it this process ends by itself.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Threads of torch that spin while they wait make an image thirty times slower as soon as
     # something else uses the cores; on an idle machine sleeping costs nothing that shows.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

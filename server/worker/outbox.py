@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from itertools import count
 from threading import Condition, Thread
 from typing import BinaryIO
@@ -58,6 +59,10 @@ class Outbox:
             except OSError as error:
                 log.info("nobody reads any more: %s", error)
                 self._drop_all()
+            except Exception:
+                # A worker that cannot speak would be waited for in vain.
+                log.exception("a message could not be sent")
+                os._exit(1)
 
     def _next(self) -> WorkerMessage | None:
         with self._changed:

@@ -6,6 +6,7 @@ Imports no torch: the inline executor runs this in the server's process for test
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -21,6 +22,7 @@ from server.plugins.manager import PluginManager
 from server.snapshots import (
     ImageReady,
     LoadModel,
+    ModelState,
     PhaseChanged,
     PluginFault,
     RunTask,
@@ -77,6 +79,9 @@ class Runner:
 
     def load(self, command: LoadModel) -> None:
         """Make a model resident; a failure is told as its `ModelState`."""
+        if self._models.holds(command.model, command.weights):
+            self._send(ModelState(command.model, "loaded"))  # whoever asked waits for this word
+            return
         try:
             self._models.get(command.model, command.weights)
         except Exception as error:
@@ -184,7 +189,7 @@ class _Attempt:
         """See `StepListener`."""
         entered = perf_counter()
         self._check()
-        self._send(StepDone(self._index, step, total_steps))
+        self._send(_step_done(self._index, step, total_steps))
         self._previewer.offer(self._index, latents)
         self._host_seconds["steps"] += perf_counter() - entered
 
@@ -219,3 +224,18 @@ class _Attempt:
                 thumbnail=thumbnail(image),
             )
         )
+
+
+def _step_done(image_index: int, step: int, total_steps: int) -> StepDone:
+    """What a pipeline reports, as plain numbers: it may count with numpy's or torch's.
+
+    Raises:
+        PluginFailed: it is no step of that many.
+    """
+    try:
+        step, total_steps = operator.index(step), operator.index(total_steps)
+    except TypeError as error:
+        raise PluginFailed(f"`on_step` takes two integers: {error}") from error
+    if not 1 <= step <= total_steps:
+        raise PluginFailed(f"`on_step` was told step {step} of {total_steps}; count from 1.")
+    return StepDone(image_index, step, total_steps)

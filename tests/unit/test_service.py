@@ -27,7 +27,8 @@ from tests.support import PLUGINS
 
 @asynccontextmanager
 async def running(data: Path, **settings: Any) -> AsyncIterator[GenerationService]:
-    options = {"executor": "inline", "plugin_folder": PLUGINS, "default_model": "colours"}
+    options: dict[str, Any] = {"executor": "inline", "plugin_folder": PLUGINS, "device": "cpu"}
+    options["default_model"] = "colours"
     service = create_service(load_settings(data=data, **{**options, **settings}))
     await service.start()
     try:

@@ -24,7 +24,7 @@ def test_both_files_are_written_and_removed_together(files: ImageFiles) -> None:
     files.write("a.png", b"image", b"thumb")
     assert files.image("a.png").read_bytes() == b"image"
     assert files.thumb("a.png").read_bytes() == b"thumb"
-    files.remove(["a.png", "never was.png"])
+    assert files.remove("a.png") and files.remove("never was.png")
     assert not files.image("a.png").exists() and not files.thumb("a.png").exists()
 
 
@@ -38,6 +38,11 @@ def test_a_full_disk_leaves_neither_a_file_nor_a_part_of_one(
     with pytest.raises(StorageFailed, match="No space left on device"):
         files.write("a.png", b"image", b"thumb")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_cannot_be_removed_is_told(files: ImageFiles) -> None:
+    files.image("a.png").mkdir()
+    assert not files.remove("a.png")
 
 
 def test_parts_of_a_crash_are_removed(files: ImageFiles, tmp_path: Path) -> None:

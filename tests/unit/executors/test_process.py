@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from server.errors import WorkerLost
@@ -22,7 +24,21 @@ from server.snapshots import (
     TaskMessage,
     TaskStarted,
 )
-from tests.support import PLUGINS
+from tests.support import COLOURS, PLUGINS, fill_folder
+
+#: A plugin whose wrapper leaves a child behind, as compilers and tokenizers do.
+SPAWNING = """
+import subprocess
+import sys
+
+from darkroom import hookimpl
+
+
+@hookimpl(wrapper=True)
+def generate():
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    return (yield)
+"""
 
 
 def task(prompt: str = "red", **params: Any) -> Task[Any]:
@@ -59,8 +75,8 @@ async def test_tasks_run_one_after_the_other_in_one_process() -> None:
         assert isinstance(again[-1], TaskFinished)
         assert heard == [ModelState("colours", "loading"), ModelState("colours", "loaded")]
 
-        running.cancel("20260101_000000_00000001", 3)  # asked for before it begins
-        assert await collect(running, task(), 3) == [TaskCancelled()]
+        running.cancel("20260101_000000_00000001", 3)  # nothing runs: this is nobody's to stop
+        assert isinstance((await collect(running, task(), 3))[-1], TaskFinished)
 
         slow = task(steps=150, delay=0.05)
         seen: list[TaskMessage] = []
@@ -81,6 +97,41 @@ async def test_a_worker_that_ended_of_its_own_accord_is_replaced() -> None:
         for attempt in (1, 2):
             messages = await collect(running, task(), attempt)
             assert isinstance(messages[-1], TaskFinished)
+
+
+async def test_a_task_is_cancelled_while_its_worker_starts() -> None:
+    async with executor() as (running, _):
+        collecting = asyncio.create_task(collect(running, task(), 1))
+        await asyncio.sleep(0.01)
+        running.cancel(task().job_id, 1)
+        assert await collecting == [TaskCancelled()]
+
+
+async def test_a_loaded_model_that_is_loaded_again_says_so() -> None:
+    async with executor() as (running, heard):
+        for _ in range(2):
+            running.load("colours")
+            await asyncio.sleep(0)
+            while heard[-1:] != [ModelState("colours", "loaded")]:
+                await asyncio.sleep(0.02)
+            heard.clear()
+
+
+async def test_a_killed_worker_is_missed_although_its_child_lives_on(tmp_path: Path) -> None:
+    folder = fill_folder(tmp_path / "plugins", COLOURS)
+    (folder / "spawning.py").write_text(SPAWNING)
+    async with executor(plugin_folder=str(folder)) as (running, _):
+        order = task(steps=150, delay=0.05)
+        child: psutil.Process | None = None
+        with pytest.raises(WorkerLost):
+            async for _message in running.run("0", order, 1):
+                worker = running._worker
+                assert worker is not None
+                if child is None and (children := psutil.Process(worker.pid).children()):
+                    child = children[0]
+                    worker.kill()
+        assert child is not None and child.is_running()
+    child.kill()
 
 
 async def test_a_worker_that_cannot_start_says_why() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from server.database import Database, trash
-from server.errors import ImageNotFound, StorageFailed
+from server.errors import DatabaseUnavailable, ImageNotFound, InvalidParameters, StorageFailed
 from server.gallery import Filters, Gallery
 from server.jobs.store import JobStore
 from server.records import JobStatus, image_object
@@ -67,6 +67,38 @@ def test_a_failed_write_leaves_nothing(store: JobStore, gallery: Gallery, tmp_pa
     assert gallery.page(Filters(), limit=10).images == []
 
 
+def test_a_row_that_cannot_be_written_leaves_no_files(
+    store: JobStore, gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.begin(store.create(new_job()).id)
+
+    def full(*_: object) -> None:
+        raise DatabaseUnavailable("the disk is full")
+
+    monkeypatch.setattr(gallery, "_add_row", full)
+    with pytest.raises(DatabaseUnavailable):
+        gallery.add(new_image(job), job.attempt, PNG, WEBP)
+    assert files_below(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_removed_waits_in_the_trash(
+    store: JobStore, gallery: Gallery, database: Database, tmp_path: Path
+) -> None:
+    record = add_image(store, gallery)
+    held = tmp_path / "images" / record.filename
+    held.unlink()
+    held.mkdir()  # stands for a file that somebody reads on Windows
+    gallery.delete(record.filename)
+    assert gallery.page(Filters(), limit=1).total == 0
+    gallery.sweep()
+    held.rmdir()
+    with database.reading() as connection:
+        assert connection.execute(select(trash.c.filename)).scalars().all() == [record.filename]
+    gallery.sweep()
+    with database.reading() as connection:
+        assert connection.execute(select(trash)).all() == []
+
+
 def test_deleting_removes_row_file_and_thumbnail_but_not_the_job(
     store: JobStore, gallery: Gallery, tmp_path: Path
 ) -> None:
@@ -102,7 +134,8 @@ def test_pages_by_cursor_and_by_offset_agree(store: JobStore, gallery: Gallery) 
     assert gallery.page(Filters(), limit=2, offset=2).images == second.images
     last = gallery.page(Filters(), limit=2, cursor=second.next_cursor)
     assert last.next_cursor is None and last.total == 5
-    assert gallery.page(Filters(), limit=2, cursor="-1 OR 1").images == []
+    with pytest.raises(InvalidParameters, match="cursor"):
+        gallery.page(Filters(), limit=2, cursor="-1 OR 1")
 
 
 @pytest.mark.parametrize(

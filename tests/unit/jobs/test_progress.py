@@ -26,12 +26,16 @@ def test_progress_covers_the_whole_job_and_steps_the_current_image() -> None:
     assert progress.current.image_index == 1 and progress.current.progress == 1.0
 
 
+def _order(progress: Progress) -> tuple[int, int]:
+    return progress.current.attempt, progress.current.seq
+
+
 def test_every_change_is_a_later_revision() -> None:
     progress = Progress(JOB, ())
-    orders = [progress.current.order]
+    orders = [_order(progress)]
     for message in (PhaseChanged("loading"), PhaseChanged("generating", 0), StepDone(0, 1, 4)):
         progress.advance(message, 0.0)
-        orders.append(progress.current.order)
+        orders.append(_order(progress))
     assert orders == sorted(set(orders))
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from server.database import Database, idempotency
-from server.errors import IdempotencyConflict, JobNotFound
+from server.errors import IdempotencyConflict, InvalidParameters, JobNotFound
 from server.jobs.store import MAX_RESTARTS, IdempotencyKey, JobStore
 from server.records import JobStatus, now
 from tests.unit.jobs.builders import new_job
@@ -82,11 +82,27 @@ def test_the_tenth_restart_in_a_row_quarantines_the_job(store: JobStore) -> None
     assert (found.status, found.error_code) == (JobStatus.FAILED, "quarantined")
 
 
-def test_a_waiting_job_does_not_count_restarts(store: JobStore) -> None:
+def test_a_waiting_job_counts_no_restarts_but_its_revisions_rise(store: JobStore) -> None:
     job = store.create(new_job())
     for _ in range(MAX_RESTARTS + 1):
         store.recover()
-    assert store.get(job.id) == job
+    found = store.get(job.id)
+    assert (found.status, found.restarts) == (JobStatus.QUEUED, 0)
+    assert found.attempt == MAX_RESTARTS + 1
+
+
+def test_the_history_keeps_jobs_that_a_retry_may_ask_for(store: JobStore) -> None:
+    job = store.create(new_job(), KEY)
+    store.finish(job.id, JobStatus.COMPLETED, seq=1)
+    store.prune(0)
+    found = store.find_by_key(KEY)
+    assert found is not None and found.id == job.id
+
+
+def test_an_error_that_is_no_valid_text_is_stored_all_the_same(store: JobStore) -> None:
+    job = store.create(new_job())
+    ended = store.finish(job.id, JobStatus.FAILED, seq=1, error=("x", "caf\udce9"))
+    assert ended.error_message == "caf?"
 
 
 def test_the_same_key_and_body_return_the_first_job(store: JobStore) -> None:
@@ -129,12 +145,13 @@ def test_pages_are_newest_first_and_lead_to_the_end(store: JobStore) -> None:
     assert seen == ids[::-1]
 
 
-def test_a_page_shows_one_status_and_a_foreign_cursor_shows_nothing(store: JobStore) -> None:
+def test_a_page_shows_one_status_and_a_foreign_cursor_is_refused(store: JobStore) -> None:
     jobs = [store.create(new_job()) for _ in range(3)]
     store.finish(jobs[1].id, JobStatus.CANCELLED, seq=1)
     page, cursor = store.page(JobStatus.CANCELLED, 10, None)
     assert [job.id for job in page] == [jobs[1].id] and cursor is None
-    assert store.page(None, 10, "not ours") == ([], None)
+    with pytest.raises(InvalidParameters, match="cursor"):
+        store.page(None, 10, "not ours")
 
 
 def test_only_ended_jobs_are_deleted_and_pruned(store: JobStore) -> None:
