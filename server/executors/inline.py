@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -51,7 +51,9 @@ class InlineExecutor:
         self._loop = asyncio.get_running_loop()
         self._listener = listener
 
-    async def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncIterator[TaskMessage]:
+    async def run(
+        self, slot: str, task: Task[Any], attempt: int
+    ) -> AsyncGenerator[TaskMessage, None]:
         """See `Executor.run`."""
         command = RunTask(task.to_wire(), attempt, self._weights(task.model))
         self._running = (task.job_id, attempt)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from typing import Any
 
 from server.errors import DarkroomError, WorkerLost
@@ -62,7 +62,9 @@ class ProcessExecutor:
         """See `Executor.listen`."""
         self._listener = listener
 
-    async def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncIterator[TaskMessage]:
+    async def run(
+        self, slot: str, task: Task[Any], attempt: int
+    ) -> AsyncGenerator[TaskMessage, None]:
         """See `Executor.run`."""
         command = RunTask(task.to_wire(), attempt, self._weights(task.model))
         start = self._current = TaskStarted(task.job_id, attempt)
@@ -77,7 +79,8 @@ class ProcessExecutor:
             async for message in self._run(start, command):
                 yield message
         finally:
-            self._current = None
+            if self._current == start:
+                self._current = None
 
     def cancel(self, job_id: str, attempt: int) -> None:
         """See `Executor.cancel`; a worker that does not obey is killed. What does not run (not

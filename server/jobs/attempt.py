@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from server.errors import DarkroomError, DatabaseUnavailable, PluginFailed, StorageFailed
+from server.errors import (
+    DarkroomError,
+    DatabaseUnavailable,
+    JobFailure,
+    PluginFailed,
+    StorageFailed,
+    WorkerLost,
+)
 from server.gallery import Gallery
 from server.generation import GenerationParams, Task, recipe
 from server.jobs.progress import Progress
@@ -86,14 +94,17 @@ class Attempt:
         if not task.indices:
             return Outcome(JobStatus.COMPLETED)
         last: TaskMessage | None = None
-        try:
-            async for message in self._executor.run(slot, task, self.job.attempt):
-                last = message
-                await self._handle(task, message)
-        except Exception:
-            # Nobody listens any more: the worker need not go on.
-            self._executor.cancel(self.job.id, self.job.attempt)
-            raise
+        async with aclosing(self._executor.run(slot, task, self.job.attempt)) as messages:
+            try:
+                async for message in messages:
+                    last = message
+                    await self._handle(task, message)
+            except (WorkerLost, JobFailure):
+                raise
+            except Exception:
+                # Nobody listens any more: the worker need not go on.
+                self._executor.cancel(self.job.id, self.job.attempt)
+                raise
         return self._verdict(last)
 
     @property

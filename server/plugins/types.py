@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -170,7 +170,7 @@ class Executor(Protocol):
     def slots(self) -> Iterable[str]:
         """The places that each run one task at a time."""
 
-    def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncIterator[TaskMessage]:
+    def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncGenerator[TaskMessage, None]:
         """Run `task` and yield what happens; the last message is TaskFinished, TaskFailed or
         TaskCancelled.
 

@@ -175,6 +175,20 @@ def test_sigterm_puts_a_long_job_back_within_ten_seconds(tmp_path: Path) -> None
     assert row == ("queued", 0, 0)
 
 
+def test_a_signal_to_the_whole_group_costs_the_job_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with ServerProcess(data) as server:
+        job_id = server.submit(steps=50, width=512, height=512)
+        wait_for_step(server, job_id, image_index=0, step=1)
+        for worker in server.workers():
+            worker.terminate()  # as systemd and a terminal do, to every process of the group
+        assert server.terminate() < 10
+    connection = sqlite3.connect(data / "darkroom.db")
+    row = connection.execute("SELECT status, attempt, losses FROM jobs").fetchone()
+    connection.close()
+    assert row == ("queued", 1, 0)
+
+
 def test_a_second_server_on_the_same_folder_refuses_to_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with ServerProcess(data, "--on-start", "pause") as server:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ class ScriptedExecutor:
     def slots(self) -> Iterable[str]:
         return ("0",)
 
-    async def run(self, slot: str, task: Task[Any], attempt: int) -> AsyncIterator[TaskMessage]:
+    async def run(
+        self, slot: str, task: Task[Any], attempt: int
+    ) -> AsyncGenerator[TaskMessage, None]:
         self.tasks.append((task, attempt))
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         async for message in script(self, task, attempt):
@@ -232,6 +235,53 @@ async def test_a_lost_worker_costs_only_the_missing_images(bench: Bench) -> None
     assert [task.indices for task, _ in bench.executor.tasks] == [(0, 1, 2), (1, 2)]
     assert [attempt for _, attempt in bench.executor.tasks] == [1, 2]
     assert bench.store.get(job.id).losses == 1
+
+
+async def test_images_and_progress_of_a_job_never_shrink(bench: Bench) -> None:
+    bench.executor.scripts = [make_one_then_die, wait_for_cancel]
+    job = bench.submit(3)
+    seen: list[JobSnapshot] = []
+    with bench.manager.feed.subscribe(job.id) as watching:
+        async with bench.started():
+            async for item in watching:
+                seen.append(item)
+                if len(item.images) == 2 and not item.status.ended:
+                    await bench.manager.cancel(job.id)
+    assert seen[-1].status is JobStatus.CANCELLED, seen[-1].error
+    counts = [len(item.images) for item in seen]
+    assert counts == sorted(counts) and counts[-1] == 2
+    for attempt in (1, 2):
+        progress = [item.progress for item in seen if item.attempt == attempt]
+        assert progress == sorted(progress)
+
+
+async def test_an_observer_that_hangs_holds_up_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = threading.Event()
+    monkeypatch.setattr(bench.plugins, "image_added", lambda image: held.wait())
+    jobs = [bench.submit(1) for _ in range(2)]
+    async with bench.started():
+        assert (await bench.end(jobs[1])).status is JobStatus.COMPLETED
+    held.set()
+
+
+async def test_two_cancels_at_once_both_succeed(bench: Bench) -> None:
+    job = bench.submit(1)
+    assert await asyncio.gather(*(bench.manager.cancel(job.id) for _ in range(2))) == [True, True]
+
+
+async def test_an_end_nobody_foresaw_leaves_no_watcher_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Job:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(bench.store, "finish", broken)
+    job = bench.submit(1)
+    async with bench.started():
+        last = await bench.end(job)
+    assert last.error is not None and last.error["code"] == "internal_error"
 
 
 async def test_the_third_loss_fails_the_job_and_the_next_one_runs(bench: Bench) -> None:

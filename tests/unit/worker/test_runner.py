@@ -281,3 +281,60 @@ def test_a_preview_that_cannot_be_made_fails_no_job(
     messages = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
     assert messages == ["No more previews for this job"] * 2
     assert not bench.of(PreviewReady)
+
+
+@pytest.mark.parametrize("step", ["np.int64(step)", "step"])
+def test_steps_may_be_numpys_integers(step: str, tmp_path: Path) -> None:
+    bench = bench_with(counting(tmp_path, step))
+    steps = [m for m in bench.run(model="counting", family="counting").messages if _is_step(m)]
+    assert [(type(m.step), m.step) for m in steps] == [(int, 1), (int, 2)]
+
+
+@pytest.mark.parametrize("step", ["step * 3", "0", "0.5", "'one'"])
+def test_steps_that_are_none_are_the_plugins_fault(step: str, tmp_path: Path) -> None:
+    bench = bench_with(counting(tmp_path, step))
+    last = bench.run(model="counting", family="counting").messages[-1]
+    assert isinstance(last, TaskFailed) and last.code == "plugin_failed"
+    assert "on_step" in last.message and last.fault is not None
+
+
+def _is_step(message: WorkerMessage) -> bool:
+    return isinstance(message, StepDone)
+
+
+def counting(folder: Path, step: str) -> Path:
+    """A folder with a family that reports its steps as `step` says."""
+    (folder / f"counting_{abs(hash(step))}.py").write_text(COUNTING.format(step=step))
+    return folder
+
+
+COUNTING = """
+import sys
+
+import numpy as np
+from PIL import Image
+
+from darkroom import GenerationParams, ModelCard, ModelFamily, hookimpl
+
+
+class Pipeline:
+    def generate(self, task, on_step):
+        for _ in task.indices:
+            for step in (1, 2):
+                on_step({step}, 2)
+            yield Image.new("RGB", (task.params.width, task.params.height))
+
+    def close(self):
+        pass
+
+
+def load(card, context):
+    return Pipeline()
+
+
+@hookimpl
+def register_model_families():
+    card = ModelCard(id="counting", title="Counting", source="/weights")
+    load_here = __name__ + ":load"
+    return [ModelFamily("counting", "Counting", GenerationParams, load_here, (card,))]
+"""
