@@ -28,7 +28,7 @@ EXAMPLES = examples(
     "darkroom serve --host 0.0.0.0 --insecure",
     "darkroom serve --on-start pause",
 )
-PROMPT = "a red circle on a blue ground"
+PROMPT = "the sea at sunset"
 
 
 def serve(

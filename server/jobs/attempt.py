@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -19,9 +20,10 @@ from server.errors import (
 from server.gallery import Gallery
 from server.generation import GenerationParams, Task, recipe
 from server.jobs.progress import Progress
+from server.jobs.store import JobStore
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor
-from server.records import ImageRecord, Job, JobStatus, image_filename, now
+from server.records import ImageRecord, Job, JobStatus, image_filename, iso, now
 from server.snapshots import (
     ImageReady,
     JobSnapshot,
@@ -29,7 +31,10 @@ from server.snapshots import (
     TaskFailed,
     TaskFinished,
     TaskMessage,
+    TaskStarted,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Attempt:
         self,
         job: Job,
         *,
+        store: JobStore,
         gallery: Gallery,
         plugins: PluginManager,
         executor: Executor,
@@ -58,6 +64,7 @@ class Attempt:
         """`publish` takes every snapshot; `image_added` is called for each image in the gallery."""
         self.job = job
         self.cancelled = False
+        self._store = store
         self._gallery = gallery
         self._plugins = plugins
         self._executor = executor
@@ -113,15 +120,26 @@ class Attempt:
         return self._progress
 
     async def _handle(self, task: Task[GenerationParams], message: TaskMessage) -> None:
+        if isinstance(message, TaskStarted):
+            await self._note_start()
         if isinstance(message, ImageReady):
-            await self._store(task, message)
+            await self._keep(task, message)
         if isinstance(message, TaskFailed) and message.fault is not None:
             self._plugins.fault(self._plugins.provider(self.job.family), message.fault)
         snapshot = self._begun.advance(message, time.monotonic())
         if snapshot is not None:
             self._publish(snapshot)
 
-    async def _store(self, task: Task[GenerationParams], message: ImageReady) -> None:
+    async def _note_start(self) -> None:
+        try:
+            job = await asyncio.to_thread(self._store.start, self.job.id)
+        except DatabaseUnavailable as error:
+            log.warning("%s", error)  # only a note; what must be kept is tried again
+            return
+        self.job = replace(self.job, started_at=job.started_at)
+        self._publish(self._begun.change(started_at=iso(job.started_at)))
+
+    async def _keep(self, task: Task[GenerationParams], message: ImageReady) -> None:
         """Put an image into the gallery; when that fails, so does the job, at once."""
         if self._storage_error is not None:
             return

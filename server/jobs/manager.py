@@ -204,6 +204,7 @@ class JobManager:
     def _new_attempt(self, job: Job) -> Attempt:
         return Attempt(
             job,
+            store=self._store,
             gallery=self._gallery,
             plugins=self._plugins,
             executor=self._executor,

@@ -114,8 +114,16 @@ class JobStore:
             status=JobStatus.PROCESSING,
             attempt=jobs.c.attempt + 1,
             seq=0,
-            started_at=now(),
+            started_at=None,
         )
+
+    def start(self, job_id: str) -> Job:
+        """A worker took the running job: from here on it may be what brings a server down.
+
+        Raises:
+            JobNotFound: no running job has this id.
+        """
+        return self._change(job_id, JobStatus.PROCESSING, started_at=now())
 
     def requeue(self, job_id: str, *, seq: int, lost: bool) -> Job:
         """Put a running job back; it keeps its place. `lost` counts the worker's death.
@@ -158,12 +166,12 @@ class JobStore:
 
     def recover(self) -> None:
         """After a start: jobs that ran when the server went down are queued again, and those
-        that have seen ten servers in a row go down fail.
+        that have seen ten servers in a row go down, once a worker had taken them, fail.
 
         The attempt grows, that of waiting jobs too, since the old one's last revision number is
         not known and revisions must not fall.
         """
-        running = jobs.c.status == JobStatus.PROCESSING
+        at_work = (jobs.c.status == JobStatus.PROCESSING) & jobs.c.started_at.is_not(None)
         with self._database.writing() as connection:
             connection.execute(
                 update(jobs)
@@ -172,7 +180,7 @@ class JobStore:
                     status=JobStatus.QUEUED,
                     attempt=jobs.c.attempt + 1,
                     seq=0,
-                    restarts=jobs.c.restarts + case((running, 1), else_=0),
+                    restarts=jobs.c.restarts + case((at_work, 1), else_=0),
                 )
             )
             connection.execute(

@@ -1,12 +1,11 @@
 """A small antialiased canvas over Pillow, measured in pixels of the finished picture."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .words import RGB, Point
+from .words import RGB, Light, Point
 
 SUPERSAMPLING = 2
 
@@ -17,7 +16,7 @@ def mix(first: RGB, second: RGB, share: float) -> RGB:
     return red, green, blue
 
 
-def tint(colour: RGB, light: Point | tuple[float, float, float]) -> RGB:
+def tint(colour: RGB, light: Light) -> RGB:
     """The colour under light of the given (red, green, blue) strengths."""
     red, green, blue = (min(255, round(c * s)) for c, s in zip(colour, light, strict=True))
     return red, green, blue
@@ -70,13 +69,3 @@ class Canvas:
         """Draws a straight line ``width`` pixels wide."""
         points = [value * SUPERSAMPLING for value in (*start, *end)]
         self._draw.line(points, colour, max(1, round(width * SUPERSAMPLING)))
-
-
-def turned(points: Sequence[Point], angle: float, centre: Point) -> list[Point]:
-    """The points turned by ``angle`` radians about the centre."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    x0, y0 = centre
-    return [
-        (x0 + (x - x0) * cos - (y - y0) * sin, y0 + (x - x0) * sin + (y - y0) * cos)
-        for x, y in points
-    ]

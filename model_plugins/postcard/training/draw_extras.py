@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from .canvas import Canvas, mix, tint
-from .words import COLOURS, RGB
+from .words import COLOURS, RGB, Light
 
-Light: TypeAlias = tuple[float, float, float]
 Painter: TypeAlias = Callable[[Canvas, random.Random, str, str, Light], None]
 
 CLOUD_COLOURS: dict[str, RGB] = {

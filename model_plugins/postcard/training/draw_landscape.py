@@ -11,9 +11,7 @@ from PIL import Image
 from .canvas import Canvas, mix, tint
 from .draw_extras import EXTRA_PAINTERS
 from .scenes import Landscape
-from .words import RGB, Point
-
-Light: TypeAlias = tuple[float, float, float]
+from .words import RGB, Light, Point
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Writes the model in the layout that ``StableDiffusionXLPipeline.from_pretrained`` reads."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,19 @@ def export(work: Path, folder: Path) -> None:
     )
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(folder)
-    for file in folder.rglob("*.safetensors"):
-        file.chmod(0o644)
+    _tidy(folder)
     check(folder)
     log.info("exported step %d (%d samples) to %s", steps, samples, folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Makes the files readable for everyone, and drops a key that diffusers writes and bemoans."""
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)
+    path = folder / "vae" / "config.json"
+    config = json.loads(path.read_text())
+    config.pop("block_out_channels")
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def check(folder: Path) -> None:

@@ -10,7 +10,7 @@ from .scenes import FlatScene, Thing
 from .words import COLOURS, PLACES, SHAPES
 
 BORDER = 6  # pixels at each side that show nothing but ground
-FAR_FROM_GROUND = 90.0  # distance in RGB from which on a pixel belongs to a thing
+FAR_FROM_GROUND = 55.0  # distance in RGB from the border from which on it is a thing
 LEAST_PIXELS = 40
 
 Pixels = NDArray[np.float64]
@@ -29,8 +29,9 @@ class Sight(NamedTuple):
 def look(picture: NDArray[np.uint8]) -> Sight:
     """Judges a picture [height, width, 3] with one thing at most."""
     pixels = picture.astype(np.float64)
-    ground = nearest_colour(border_colour(pixels))
-    mask = np.linalg.norm(pixels - np.array(COLOURS[ground]), axis=-1) > FAR_FROM_GROUND
+    border = border_colour(pixels)
+    ground = nearest_colour(border)
+    mask = np.linalg.norm(pixels - border, axis=-1) > FAR_FROM_GROUND
     if mask.sum() < LEAST_PIXELS:
         return Sight(ground)
     colour = nearest_colour(np.median(pixels[mask], axis=0))

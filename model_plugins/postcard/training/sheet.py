@@ -12,7 +12,7 @@ from .evaluate import Sampling, paint
 from .latents import to_rgb
 
 SEED = 7
-COLUMNS, CELL, GAP, CAPTION = 6, 128, 8, 28
+COLUMNS, CELL, GAP, CAPTION = 6, 128, 8, 40
 PAPER, INK = (250, 249, 246), (40, 40, 44)
 FONT_SIZE, LINE_LENGTH = 10, 24  # pixels; characters
 SHEET_PROMPTS = (

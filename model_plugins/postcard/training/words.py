@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 RGB: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float]
+Light: TypeAlias = tuple[float, float, float]  # strength of red, green, blue
 
 COLOURS: dict[str, RGB] = {
     "red": (222, 38, 38),

@@ -34,6 +34,7 @@ def test_an_added_image_has_its_files_and_marks_its_job(store: JobStore, gallery
 def test_an_image_resets_the_count_of_restarts(store: JobStore, gallery: Gallery) -> None:
     job = store.create(new_job())
     store.begin(job.id)
+    store.start(job.id)
     store.recover()
     job = store.begin(job.id)
     assert job.restarts == 1

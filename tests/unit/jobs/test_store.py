@@ -64,6 +64,7 @@ def test_an_end_is_final(store: JobStore) -> None:
 def test_a_restart_requeues_what_ran_under_a_greater_attempt(store: JobStore) -> None:
     job = store.create(new_job())
     store.begin(job.id)
+    store.start(job.id)
     store.recover()
     found = store.get(job.id)
     assert (found.status, found.restarts, found.losses) == (JobStatus.QUEUED, 1, 0)
@@ -74,12 +75,22 @@ def test_the_tenth_restart_in_a_row_quarantines_the_job(store: JobStore) -> None
     job = store.create(new_job())
     for _ in range(MAX_RESTARTS - 1):
         store.begin(job.id)
+        store.start(job.id)
         store.recover()
         assert store.get(job.id).status is JobStatus.QUEUED
     store.begin(job.id)
+    store.start(job.id)
     store.recover()
     found = store.get(job.id)
     assert (found.status, found.error_code) == (JobStatus.FAILED, "quarantined")
+
+
+def test_a_job_that_no_worker_had_taken_brings_no_server_down(store: JobStore) -> None:
+    job = store.create(new_job())
+    for _ in range(MAX_RESTARTS + 1):
+        store.begin(job.id)
+        store.recover()
+    assert (store.get(job.id).status, store.get(job.id).restarts) == (JobStatus.QUEUED, 0)
 
 
 def test_a_waiting_job_counts_no_restarts_but_its_revisions_rise(store: JobStore) -> None:
