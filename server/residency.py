@@ -1,13 +1,21 @@
-"""Which models are in a worker's memory, on the disk, or missing."""
+"""Which model is the current one, and which are in a worker's memory, on the disk, or missing."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 from dataclasses import dataclass
 
 from server.catalog import ModelCatalog
-from server.errors import ModelLoadFailed
-from server.plugins.types import ModelCard, ModelFamily
+from server.errors import ModelLoadFailed, ModelNotFound
+from server.memory import Memory
+from server.plugins.types import Executor, ModelCard, ModelFamily
 from server.snapshots import ModelState
+
+log = logging.getLogger(__name__)
+
+CURRENT_MODEL = "current_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,52 @@ class ModelStatus:
 
 
 class Residency:
-    """What workers said about their models, over what lies on the disk."""
+    """What workers said about their models, over what lies on the disk; and the current model, to
+    which requests go that name none."""
 
-    def __init__(self, catalog: ModelCatalog) -> None:
+    def __init__(self, catalog: ModelCatalog, executor: Executor) -> None:
+        self.current = catalog.default
         self._catalog = catalog
+        self._executor = executor
         self._states: dict[str, str] = {}
+
+    def recall(self, memory: Memory) -> None:
+        """The current model of the last run is it again, if it was chosen. Blocks."""
+        chosen = memory.recall(CURRENT_MODEL)
+        # A default that was configured since then is the newer wish.
+        if chosen is None or chosen["default"] != self._catalog.default:
+            return
+        with contextlib.suppress(ModelNotFound):  # uninstalled since
+            self.current = self._catalog.find(chosen["model"])[1].id
+
+    async def load(self, model: str, memory: Memory) -> ModelStatus:
+        """Make this the current model, also after a restart, and load it when nothing runs.
+
+        Raises:
+            ModelNotFound
+        """
+        family, card = self._catalog.find(model)
+        chosen = {"model": card.id, "default": self._catalog.default}
+        await asyncio.to_thread(memory.remember, CURRENT_MODEL, chosen)
+        self.current = card.id
+        self._executor.load(card.id)
+        return self._status(family, card)
+
+    def unload(self, model: str) -> ModelStatus:
+        """Free this model's memory when nothing runs.
+
+        Raises:
+            ModelNotFound
+        """
+        family, card = self._catalog.find(model)
+        self._executor.unload(card.id)
+        return self._status(family, card)
 
     def note(self, message: ModelState) -> None:
         """A worker's word."""
         self._states[message.model] = message.state
+        if message.state == "failed":
+            log.warning("%s could not be loaded: %s", message.model, message.message)
 
     def state(self, card: ModelCard) -> str:
         """One of `ModelStatus`'s states."""
@@ -48,8 +93,11 @@ class Residency:
             return "missing"
         return "on_disk"
 
-    def status(self, family: ModelFamily, card: ModelCard, *, current: bool) -> ModelStatus:
-        """The card with its state."""
+    def all(self) -> list[ModelStatus]:
+        """Every model and its state."""
+        return [self._status(family, card) for family, card in self._catalog.cards()]
+
+    def _status(self, family: ModelFamily, card: ModelCard) -> ModelStatus:
         return ModelStatus(
             id=card.id,
             aliases=card.aliases,
@@ -59,6 +107,6 @@ class Residency:
             license=card.license,
             size_bytes=card.size_bytes,
             state=self.state(card),
-            current=current,
+            current=card.id == self.current,
             capabilities=sorted(family.capabilities),
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,13 @@ from server.jobs.manager import JobManager, QueueState
 from server.jobs.progress import snapshot_of
 from server.jobs.store import IdempotencyKey, JobStore
 from server.jobs.submission import Plan
+from server.memory import Memory
 from server.plugins.manager import PluginManager
-from server.plugins.types import Executor, ModelCard, ModelFamily
+from server.plugins.types import Executor
 from server.records import ImageRecord, Job, JobStatus
 from server.residency import ModelStatus, Residency
 from server.snapshots import JobSnapshot, ModelState, PluginFault
 from server.storage import ImageFiles
-
-log = logging.getLogger(__name__)
 
 #: Seconds that running jobs get to end when the server stops; what is left is put back.
 DRAIN = 4.0
@@ -45,8 +43,6 @@ CANCEL_WAIT = 5.0
 
 #: How many images the gallery stream reads from the database at a time.
 REPLAY = 100
-
-CURRENT_MODEL = "current_model"
 
 
 class GenerationService:
@@ -62,9 +58,8 @@ class GenerationService:
         self.settings = settings
         self.plugins = plugins
         self.catalog = catalog
-        self.current_model = catalog.default
         self._executor = executor
-        self._residency = Residency(catalog)
+        self._residency = Residency(catalog, executor)
         self._accepting = False
         self._accept_lock = asyncio.Lock()
         self._lock: FileLock | None = None
@@ -91,6 +86,8 @@ class GenerationService:
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
         )
+        self._memory = Memory(self._database)
+        self._residency.recall(self._memory)
         self._gallery.sweep()
         self._store.recover()
 
@@ -99,7 +96,6 @@ class GenerationService:
         if self._lock is None:
             self.open()
         self._executor.listen(self._note)
-        await self._recall_current_model()
         await self.manager.start()
         if self.settings.preload:
             self._executor.load(self.current_model)
@@ -303,9 +299,14 @@ class GenerationService:
 
     # --- models ----------------------------------------------------------------------------
 
+    @property
+    def current_model(self) -> str:
+        """The id of the model of requests that name none."""
+        return self._residency.current
+
     def models(self) -> list[ModelStatus]:
         """Every model and its state."""
-        return [self._status(family, card) for family, card in self.catalog.cards()]
+        return self._residency.all()
 
     async def load(self, model: str) -> ModelStatus:
         """Make this the current model, also after a restart, and load it when nothing runs.
@@ -313,12 +314,7 @@ class GenerationService:
         Raises:
             ModelNotFound
         """
-        family, card = self.catalog.find(model)
-        chosen = {"model": card.id, "default": self.catalog.default}
-        await asyncio.to_thread(self._store.remember, CURRENT_MODEL, chosen)
-        self.current_model = card.id
-        self._executor.load(card.id)
-        return self._status(family, card)
+        return await self._residency.load(model, self._memory)
 
     async def unload(self, model: str) -> ModelStatus:
         """Free this model's memory when nothing runs.
@@ -326,9 +322,7 @@ class GenerationService:
         Raises:
             ModelNotFound
         """
-        family, card = self.catalog.find(model)
-        self._executor.unload(card.id)
-        return self._status(family, card)
+        return self._residency.unload(model)
 
     # --- inside ----------------------------------------------------------------------------
 
@@ -376,14 +370,6 @@ class GenerationService:
         images = await asyncio.to_thread(self._gallery.of_jobs, [job.id])
         return snapshot_of(job, images.get(job.id, ()))
 
-    async def _recall_current_model(self) -> None:
-        chosen = await asyncio.to_thread(self._store.recall, CURRENT_MODEL)
-        # A default that was configured since then is the newer wish.
-        if chosen is None or chosen["default"] != self.catalog.default:
-            return
-        with contextlib.suppress(ModelNotFound):  # uninstalled since
-            self.current_model = self.catalog.find(chosen["model"])[1].id
-
     def _retain(self) -> None:
         if self.settings.keep_jobs is not None:
             self._store.prune(self.settings.keep_jobs)
@@ -392,10 +378,8 @@ class GenerationService:
 
     def _note(self, message: ModelState | PluginFault) -> None:
         match message:
-            case ModelState(model, state, text):
+            case ModelState():
                 self._residency.note(message)
-                if state == "failed":
-                    log.warning("%s could not be loaded: %s", model, text)
             case PluginFault(provider, text):
                 self.plugins.fault(provider, text)
 
@@ -404,9 +388,6 @@ class GenerationService:
             return None if name is None else self.catalog.find(name)[1].id
         except ModelNotFound:
             return name  # images of a model that is not installed any more
-
-    def _status(self, family: ModelFamily, card: ModelCard) -> ModelStatus:
-        return self._residency.status(family, card, current=card.id == self.current_model)
 
 
 def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:

@@ -29,16 +29,9 @@ def models(
 
 
 def _models(settings: Settings) -> list[ModelStatus]:
-    from server.catalog import ModelCatalog
-    from server.plugins.manager import discover
-    from server.residency import Residency
+    from server.app import create_service
 
-    catalog = ModelCatalog(discover(settings.plugin_folder), settings.default_model)
-    residency = Residency(catalog)
-    return [
-        residency.status(family, card, current=card.id == catalog.default)
-        for family, card in catalog.cards()
-    ]
+    return create_service(settings).models()
 
 
 def _print_table(found: list[ModelStatus]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from server.database import Database, idempotency, jobs, row_of, state
+from server.database import Database, idempotency, jobs, row_of
 from server.errors import IdempotencyConflict, JobNotFound, Quarantined
 from server.records import Job, JobKind, JobStatus, now
 
@@ -218,17 +218,6 @@ class JobStore:
                     ended, jobs.c.number.not_in(newest), jobs.c.id.not_in(_jobs_with_keys())
                 )
             )
-
-    def recall(self, key: str) -> Any:
-        """What was remembered under `key`, or None."""
-        with self._database.reading() as connection:
-            return connection.execute(select(state.c.value).where(state.c.key == key)).scalar()
-
-    def remember(self, key: str, value: Any) -> None:
-        """Remember a JSON value for the next start."""
-        with self._database.writing() as connection:
-            connection.execute(delete(state).where(state.c.key == key))
-            connection.execute(insert(state).values(key=key, value=value))
 
     def _change(self, job_id: str, *from_statuses: JobStatus, **values: Any) -> Job:
         with self._database.writing() as connection:

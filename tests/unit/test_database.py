@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 
 from server.database import HEAD, Database, examine, metadata, state
 from server.errors import DatabaseUnreadable
+from server.memory import Memory
 from server.migrations.run import configuration
 
 
@@ -103,4 +104,14 @@ def test_writers_on_many_threads_wait_for_each_other(tmp_path: Path) -> None:
         thread.join()
     with database.reading() as connection:
         assert len(connection.execute(select(state)).all()) == 80
+    database.close()
+
+
+def test_values_are_remembered(tmp_path: Path) -> None:
+    database = Database(tmp_path / "darkroom.db")
+    memory = Memory(database)
+    assert memory.recall("x") is None
+    memory.remember("x", {"a": 1})
+    memory.remember("x", {"a": 2})
+    assert memory.recall("x") == {"a": 2}
     database.close()

@@ -183,10 +183,3 @@ def test_counts_name_every_status(store: JobStore) -> None:
     assert set(counts) == set(JobStatus)
     assert counts[JobStatus.FAILED] == counts[JobStatus.QUEUED] == 1
     assert counts[JobStatus.COMPLETED] == 0
-
-
-def test_values_are_remembered(store: JobStore) -> None:
-    assert store.recall("x") is None
-    store.remember("x", {"a": 1})
-    store.remember("x", {"a": 2})
-    assert store.recall("x") == {"a": 2}
