@@ -140,15 +140,13 @@ class ServerProcess:
     def images(self) -> list[dict[str, Any]]:
         """The whole gallery, newest first."""
         found: list[dict[str, Any]] = []
-        cursor = ""
+        params: dict[str, Any] = {"limit": 200}
         while True:
-            page = self.get(
-                "/api/images", params={"limit": 200, **({"cursor": cursor} if cursor else {})}
-            )
+            page = self.get("/api/images", params=params)
             found += page["images"]
             if page["next_cursor"] is None:
                 return found
-            cursor = f"&cursor={page['next_cursor']}"
+            params["cursor"] = page["next_cursor"]
 
     def png(self, filename: str) -> bytes:
         """The bytes of an image."""
