@@ -22,6 +22,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from server.errors import ConfigurationError, summary
@@ -179,6 +180,12 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         problems = [{"loc": item["loc"], "msg": _explain(dict(item))} for item in error.errors()]
         raise ConfigurationError(f"The settings cannot be used: {summary(problems)}") from error
+    except SettingsError as error:
+        # A list is given to the environment as JSON; `error` names the field.
+        raise ConfigurationError(
+            f"The settings cannot be used: {error}. Write a list as JSON, "
+            f"""{PREFIX}ALLOWED_HOSTS='["images.example.org"]' say."""
+        ) from error
     finally:
         _file_values.reset(token)
 

@@ -77,6 +77,7 @@ jobs = Table(
     Column("losses", Integer, nullable=False),
     Column("restarts", Integer, nullable=False),
     Column("images_done", JSON, nullable=False),
+    Column("progress", Float, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

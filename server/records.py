@@ -41,6 +41,7 @@ class Job:
     `number` orders the queue. `attempt` grows with every dispatch and fences late writers;
     `losses` counts workers that died on this job, `restarts` the servers in a row that did.
     `seq` is the last published revision's number within the attempt, known for ended jobs.
+    `progress` is what the job had shown when it ended, 0–1.
     `images_done` are the indices whose image stood in the gallery at some time: a retry leaves
     them alone even when the user has deleted the image since.
     """
@@ -59,6 +60,7 @@ class Job:
     losses: int = 0
     restarts: int = 0
     images_done: frozenset[int] = field(default_factory=frozenset)
+    progress: float = 0.0
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error_code: str | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -50,8 +49,14 @@ class Residency:
         # A default that was configured since then is the newer wish.
         if chosen is None or chosen["default"] != self._catalog.default:
             return
-        with contextlib.suppress(ModelNotFound):  # uninstalled since
+        try:
             self.current = self._catalog.find(chosen["model"])[1].id
+        except ModelNotFound:
+            log.warning(
+                "The current model %s is not there any more (is its plugin missing?); %s is used.",
+                chosen["model"],
+                self.current,
+            )
 
     async def load(self, model: str, memory: Memory) -> ModelStatus:
         """Make this the current model, also after a restart, and load it when nothing runs.

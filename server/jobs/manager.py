@@ -118,6 +118,8 @@ class JobManager:
     async def start(self) -> None:
         """Take up the jobs that wait in the database, and run them."""
         jobs = await asyncio.to_thread(self._store.waiting)
+        if jobs:
+            log.info("%d unfinished jobs are taken up again", len(jobs))
         begun = [job.id for job in jobs if job.images_done]
         images = await asyncio.to_thread(self._gallery.of_jobs, begun)
         for position, job in enumerate(jobs, start=1):
@@ -286,9 +288,16 @@ class JobManager:
         self._publish_positions()
 
     async def _end(self, job: Job, outcome: Outcome, seq: int) -> None:
+        current = self.feed.current(job.id)
         job = await self._persist(
-            self._store.finish, job.id, outcome.status, seq=seq, error=outcome.error
+            self._store.finish,
+            job.id,
+            outcome.status,
+            seq=seq,
+            progress=0.0 if current is None else current.progress,
+            error=outcome.error,
         )
+        log.info("job %s %s %s", job.id, job.status.value, job.error_code or "")
         snapshot = self._at_rest(job)
         # In one go: a cancel finds the job either running or ended.
         self._running.pop(job.id, None)

@@ -21,7 +21,7 @@ def snapshot_of(job: Job, images: Iterable[ImageRecord] = ()) -> JobSnapshot:
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": job.error_message or ""}
-    done = len(job.images_done) / job.num_images
+    done = max(job.progress, len(job.images_done) / job.num_images)
     return JobSnapshot(
         job_id=job.id,
         attempt=job.attempt,

@@ -145,6 +145,7 @@ class JobStore:
         status: JobStatus,
         *,
         seq: int,
+        progress: float = 0.0,
         error: tuple[str, str] | None = None,
     ) -> Job:
         """End a job that has not ended. `error` is (code, message).
@@ -159,6 +160,7 @@ class JobStore:
             JobStatus.PROCESSING,
             status=status,
             seq=seq,
+            progress=progress,
             finished_at=now(),
             error_code=code,
             error_message=None if message is None else _storable(message),

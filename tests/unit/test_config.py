@@ -144,3 +144,9 @@ def test_installed_elsewhere_they_lie_in_the_users_data_folder(
     assert checkout() is None
     home = Path(platformdirs.user_data_dir("darkroom", appauthor=False))
     assert Folders.of(None).images == home / "images"
+
+
+def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_ALLOWED_HOSTS", "images.example.org")
+    with pytest.raises(ConfigurationError, match=r"allowed_hosts.*JSON"):
+        load_settings()

@@ -49,6 +49,7 @@ def _create_jobs() -> None:
         sa.Column("losses", sa.Integer, nullable=False),
         sa.Column("restarts", sa.Integer, nullable=False),
         sa.Column("images_done", sa.JSON, nullable=False),
+        sa.Column("progress", sa.Float, nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("started_at", sa.DateTime),
         sa.Column("finished_at", sa.DateTime),

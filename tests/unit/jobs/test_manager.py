@@ -18,6 +18,7 @@ from server.errors import DatabaseUnavailable, WorkerLost
 from server.gallery import Gallery
 from server.generation import Task
 from server.jobs.manager import JobManager
+from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
 from server.plugins.manager import PluginManager, discover
 from server.records import Job, JobStatus
@@ -248,6 +249,7 @@ async def test_images_and_progress_of_a_job_never_shrink(bench: Bench) -> None:
                 if len(item.images) == 2 and not item.status.ended:
                     await bench.manager.cancel(job.id)
     assert seen[-1].status is JobStatus.CANCELLED, seen[-1].error
+    assert snapshot_of(bench.store.get(job.id)).progress == seen[-1].progress
     counts = [len(item.images) for item in seen]
     assert counts == sorted(counts) and counts[-1] == 2
     for attempt in (1, 2):
