@@ -94,6 +94,8 @@ async def test_a_client_that_goes_away_while_its_job_is_stored_leaves_it_queued(
         async with asyncio.timeout(10):
             while (await service.queue()).pending == 0:
                 await asyncio.sleep(0.01)
+        (stored,), _ = await service.jobs(status=JobStatus.QUEUED, limit=10, cursor=None)
+        assert stored.queue_position == 1
 
 
 async def test_the_history_and_the_gallery_keep_as_much_as_is_set(tmp_path: Path) -> None:

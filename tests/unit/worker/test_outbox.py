@@ -77,3 +77,4 @@ def test_a_reader_that_is_gone_blocks_nobody() -> None:
     outbox.put(BIG)
     outbox.put(TaskFinished())
     outbox.close()
+    assert not outbox._thread.is_alive() and not outbox._waiting
