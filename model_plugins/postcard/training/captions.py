@@ -148,14 +148,19 @@ def _extra(extra: Extra, rng: random.Random) -> str:
     return article(f"{extra.colour} {noun}")
 
 
+def _said_share(extra: Extra) -> float:
+    """What hangs in the sky is often not named: it comes unasked, and a negative prompt counts."""
+    return 0.85 if extra.colour else 0.6
+
+
 def _landscape(scene: Landscape, rng: random.Random) -> str:
-    said = [extra for extra in scene.extras if rng.random() < 0.85]
+    said = [extra for extra in scene.extras if rng.random() < _said_share(extra)]
     terrain = rng.choice(TERRAIN_PHRASES[scene.terrain])
     time = rng.choice(TIME_PHRASES[scene.time])
     lot = rng.random()
-    if lot < 0.03:
-        return time.split(" ")[-1] if not said else _extra(said[0], rng)
-    if lot < 0.12:
+    if lot < 0.06:
+        return _extra(rng.choice(said), rng) if said else time.split(" ")[-1]
+    if lot < 0.14:
         return ", ".join([scene.terrain, scene.time, *(_extra(extra, rng) for extra in said)])
     if lot < 0.25:
         terrain, time = time, terrain

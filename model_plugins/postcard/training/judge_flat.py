@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .draw_flat import draw_flat
-from .scenes import FlatScene, Thing
-from .words import COLOURS, PLACES, SHAPES
+from .canvas import Canvas
+from .draw_flat import draw_shape
+from .words import COLOURS, PLACES, SHAPES, Point
 
 BORDER = 6  # pixels at each side that show nothing but ground
 FAR_FROM_GROUND = 55.0  # distance in RGB from the border from which on it is a thing
 LEAST_PIXELS = 40
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 Pixels = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -34,8 +35,16 @@ def look(picture: NDArray[np.uint8]) -> Sight:
     mask = np.linalg.norm(pixels - border, axis=-1) > FAR_FROM_GROUND
     if mask.sum() < LEAST_PIXELS:
         return Sight(ground)
-    colour = nearest_colour(np.median(pixels[mask], axis=0))
-    return Sight(ground, colour, _place(mask), _shape(mask))
+    inside = np.median(pixels[mask], axis=0)
+    outline = _nearer(pixels, inside, border)
+    return Sight(ground, nearest_colour(inside), _place(outline), _shape(outline))
+
+
+def _nearer(pixels: Pixels, inside: Pixels, outside: Pixels) -> Mask:
+    """Where a pixel's colour lies nearer to the one than to the other: soft edges cut halfway."""
+    axis = inside - outside
+    nearer: Mask = (pixels - outside) @ axis > (axis @ axis) / 2
+    return nearer
 
 
 def border_colour(pixels: Pixels) -> Pixels:
@@ -72,8 +81,8 @@ def _shape(mask: Mask) -> str:
 
 
 def _best_overlap(mask: Mask, shape: str) -> float:
-    x, y, extent = _bounds(mask)
-    return max(_overlap(mask, _template(mask, shape, (x, y), extent * s)) for s in (0.95, 1, 1.07))
+    extent = _extent_of_area(mask, shape)
+    return max(_overlap(mask, _template(mask, shape, extent * s)) for s in (0.94, 1, 1.06))
 
 
 def _overlap(first: Mask, second: Mask) -> float:
@@ -81,19 +90,31 @@ def _overlap(first: Mask, second: Mask) -> float:
     return float((first & second).sum() / max(1, (first | second).sum()))
 
 
-def _template(mask: Mask, shape: str, centre: tuple[float, float], extent: float) -> Mask:
-    """The shape drawn so that its bounds lie about the centre."""
+def _extent_of_area(mask: Mask, shape: str) -> float:
+    """The extent at which the shape covers as many pixels as the mask."""
     height, width = mask.shape
-    spot = (centre[0] / width, centre[1] / height)
-    drawn = _drawn(mask, shape, spot, extent)
-    x, y, _ = _bounds(drawn) if drawn.any() else (*centre, 0.0)
-    moved = (spot[0] + (centre[0] - x) / width, spot[1] + (centre[1] - y) / height)
+    known = min(width, height) / 2
+    area = _drawn(mask, shape, (width / 2, height / 2), known).sum()
+    return float(known * np.sqrt(mask.sum() / area))
+
+
+def _template(mask: Mask, shape: str, extent: float) -> Mask:
+    """The shape drawn so that its centre of mass lies where that of the mask does."""
+    wanted = _centre_of_mass(mask)
+    drawn = _drawn(mask, shape, wanted, extent)
+    found = _centre_of_mass(drawn) if drawn.any() else wanted
+    moved = (2 * wanted[0] - found[0], 2 * wanted[1] - found[1])
     return _drawn(mask, shape, moved, extent)
 
 
-def _drawn(mask: Mask, shape: str, spot: tuple[float, float], extent: float) -> Mask:
+def _centre_of_mass(mask: Mask) -> Point:
+    rows, columns = np.nonzero(mask)
+    return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
+
+
+def _drawn(mask: Mask, shape: str, centre: Point, extent: float) -> Mask:
     height, width = mask.shape
-    thing = Thing(shape, "white", "", "", extent / min(width, height), spot)
-    picture = draw_flat(FlatScene("black", (thing,)), width, height)
-    drawn: Mask = np.asarray(picture)[..., 0] > 128
+    canvas = Canvas(width, height, BLACK)
+    draw_shape(canvas, shape, colour=WHITE, ground=BLACK, centre=centre, extent=extent)
+    drawn: Mask = np.asarray(canvas.image())[..., 0] > 128
     return drawn

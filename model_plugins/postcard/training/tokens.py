@@ -3,6 +3,7 @@
 import json
 import random
 import string
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -16,25 +17,30 @@ from .words import COLOURS, EXTRAS, PLACES, SHAPES, SIZES, TERRAINS, TIMES
 LENGTH = 40  # tokens of a prompt, start and end among them
 START, END = "<|startoftext|>", "<|endoftext|>"
 CORPUS_SCENES = 12_000
+MERGES = Path(__file__).with_name("merges.txt")
 LEAST_COUNT = 40  # of a word; chance letters stay below
 
 
 def build_tokenizer() -> Any:
-    """The tokenizer; every call builds the same one."""
-    merges = _merges()
+    """The tokenizer; every call builds the same one, from the merges on disk."""
+    lines = MERGES.read_text(encoding="utf-8").splitlines()
+    merges = [(left, right) for left, right in (line.split(" ") for line in lines)]
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(m) for m in merges)]
     vocab = {piece: number for number, piece in enumerate([*dict.fromkeys(pieces), START, END])}
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=LENGTH)
 
 
-def _merges() -> list[tuple[str, str]]:
+def learn_merges() -> None:
+    """Finds merges for the words of today's captions: token numbers change, and with them all."""
     model = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     trainer = trainers.BpeTrainer(
         vocab_size=4000, min_frequency=LEAST_COUNT, end_of_word_suffix="</w>", show_progress=False
     )
     model.train_from_iterator(_corpus(), trainer)
-    return [(left, right) for left, right in json.loads(model.to_str())["model"]["merges"]]
+    merges = json.loads(model.to_str())["model"]["merges"]
+    lines = [f"{left} {right}\n" for left, right in merges]
+    MERGES.write_text("".join(lines), encoding="utf-8")
 
 
 def _corpus() -> list[str]:

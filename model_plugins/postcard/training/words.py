@@ -23,9 +23,9 @@ SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "ring")
 
 # Extent of a shape as a fraction of the frame's shorter side: (least, most).
 SIZES: dict[str, tuple[float, float]] = {
-    "small": (0.18, 0.22),
-    "medium": (0.28, 0.34),
-    "big": (0.42, 0.50),
+    "small": (0.21, 0.26),
+    "medium": (0.31, 0.36),
+    "big": (0.44, 0.50),
 }
 
 # Centre of a shape as fractions of the frame's width and height.
