@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 from .words import RGB, Light, Point
 
 SUPERSAMPLING = 2
+BLOCK = 8  # pixels of the frame that one latent covers, each way
 
 
 def mix(first: RGB, second: RGB, share: float) -> RGB:
@@ -20,6 +21,14 @@ def tint(colour: RGB, light: Light) -> RGB:
     """The colour under light of the given (red, green, blue) strengths."""
     red, green, blue = (min(255, round(c * s)) for c, s in zip(colour, light, strict=True))
     return red, green, blue
+
+
+def snap(pixels: float, grid: int = BLOCK // 2) -> int:
+    """The nearest multiple of ``grid``, at least one.
+
+    What always lies across latents in one of few ways is learned much sooner, and comes out crisp.
+    """
+    return max(grid, grid * round(pixels / grid))
 
 
 class Canvas:

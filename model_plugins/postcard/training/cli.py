@@ -13,7 +13,7 @@ import torch
 from .evaluate import Sampling, evaluate, table
 from .export import export, load_pipeline
 from .judge_landscape import load_judge, train_judge
-from .sheet import draw_sheet, draw_steps
+from .sheets import draw_sheets
 from .train_text import train_text
 from .train_unet import train_unet
 from .train_vae import train_vae
@@ -22,6 +22,7 @@ from .trainer import Settings
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
+LORAS = WEIGHTS.with_name("loras")
 WORK = Path(tempfile.gettempdir()) / "postcard"
 DEFAULT = Sampling()
 
@@ -107,7 +108,7 @@ def _add_judge(commands: Commands) -> None:
 
 
 def _judge(options: argparse.Namespace) -> None:
-    train_judge(options.work, load_pipeline(options.weights).vae, options.steps)
+    train_judge(load_pipeline(options.weights).vae, options.steps)
 
 
 def _add_evaluate(commands: Commands) -> None:
@@ -134,13 +135,12 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _add_sheet(commands: Commands) -> None:
-    command = _add(commands, "sheet", "paint contact sheets")
-    _add_sampling(command)
+    command = _add(commands, "sheets", "paint the contact sheets of the documentation")
+    command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
+    command.add_argument("--loras", type=Path, default=LORAS, help="folder of the adapters")
     command.add_argument("--pictures", type=Path, default=Path(), help="folder to write to")
-    command.set_defaults(run=_sheet)
-
-
-def _sheet(options: argparse.Namespace) -> None:
-    pipeline, sampling = load_pipeline(options.weights), Sampling(options.steps, options.cfg)
-    draw_sheet(pipeline, options.pictures / "postcard-sheet.png", sampling)
-    draw_steps(pipeline, options.pictures / "postcard-steps.png", sampling)
+    command.set_defaults(
+        run=lambda options: draw_sheets(
+            load_pipeline(options.weights), options.pictures, options.loras
+        )
+    )

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import TypeAlias
 
-from .canvas import Canvas, mix, tint
+from .canvas import BLOCK, Canvas, mix, snap, tint
 from .words import COLOURS, RGB, Light
 
 Painter: TypeAlias = Callable[[Canvas, random.Random, str, str, Light], None]
@@ -19,7 +19,13 @@ CLOUD_COLOURS: dict[str, RGB] = {
 
 def _spot(canvas: Canvas, rng: random.Random, top: float, bottom: float) -> tuple[float, float]:
     """A place away from the sides, between two heights given as fractions of the frame."""
-    return rng.uniform(0.2, 0.8) * canvas.width, rng.uniform(top, bottom) * canvas.height
+    x, y = rng.uniform(0.2, 0.8) * canvas.width, rng.uniform(top, bottom) * canvas.height
+    return snap(x), snap(y)
+
+
+def _size(canvas: Canvas, rng: random.Random, *shares: float) -> float:
+    """One of few sizes in pixels, given as shares of the frame's shorter side."""
+    return canvas.unit * rng.choice(shares)
 
 
 def _sun(canvas: Canvas, rng: random.Random, _colour: str, time: str, _light: Light) -> None:
@@ -27,31 +33,32 @@ def _sun(canvas: Canvas, rng: random.Random, _colour: str, time: str, _light: Li
     x, y = _spot(canvas, rng, *((0.34, 0.46) if low else (0.14, 0.24)))
     face: RGB = (255, 214, 110) if low else (255, 226, 64)
     halo = mix(face, (250, 160, 90) if low else (150, 200, 240), 0.5)
-    radius = canvas.unit * rng.uniform(0.085, 0.11)
+    radius = _size(canvas, rng, 0.094, 0.11)
     canvas.disc(x, y, radius * 1.3, halo)
     canvas.disc(x, y, radius, face)
 
 
 def _moon(canvas: Canvas, rng: random.Random, _colour: str, _time: str, _light: Light) -> None:
     x, y = _spot(canvas, rng, 0.14, 0.26)
-    radius = canvas.unit * rng.uniform(0.08, 0.1)
+    radius = _size(canvas, rng, 0.094)
     canvas.disc(x, y, radius, (238, 236, 214))
     canvas.disc(x - radius * 0.3, y - radius * 0.2, radius * 0.22, (206, 204, 186))
     canvas.disc(x + radius * 0.3, y + radius * 0.3, radius * 0.16, (206, 204, 186))
 
 
 def _stars(canvas: Canvas, rng: random.Random, _colour: str, _time: str, _light: Light) -> None:
-    for _ in range(round(22 * canvas.width / canvas.unit)):
-        x, y = rng.uniform(0, canvas.width), rng.uniform(0.02, 0.45) * canvas.height
-        canvas.disc(x, y, canvas.unit * rng.uniform(0.008, 0.014), (248, 246, 226))
+    columns, rows = canvas.width // BLOCK, round(0.45 * canvas.height) // BLOCK
+    for _ in range(round(14 * canvas.width / canvas.unit)):
+        x, y = rng.randrange(columns) + 0.3, rng.randrange(rows) + 0.3
+        canvas.disc(x * BLOCK, y * BLOCK, max(1.5, canvas.unit * 0.015), (248, 246, 226))
 
 
 def _clouds(canvas: Canvas, rng: random.Random, _colour: str, time: str, _light: Light) -> None:
     colour = CLOUD_COLOURS[time]
     for place in rng.sample((0.16, 0.5, 0.84), rng.choice((2, 3))):
-        x = (place + rng.uniform(-0.08, 0.08)) * canvas.width
-        y = rng.uniform(0.1, 0.32) * canvas.height
-        size = canvas.unit * rng.uniform(0.07, 0.1)
+        x = snap((place + rng.uniform(-0.08, 0.08)) * canvas.width)
+        y = snap(rng.uniform(0.1, 0.32) * canvas.height)
+        size = _size(canvas, rng, 0.075, 0.1)
         canvas.ellipse(x, y, size * 1.9, size * 0.7, colour)
         canvas.disc(x - size * 0.6, y - size * 0.3, size * 0.7, colour)
         canvas.disc(x + size * 0.5, y - size * 0.4, size * 0.85, colour)
@@ -59,7 +66,7 @@ def _clouds(canvas: Canvas, rng: random.Random, _colour: str, time: str, _light:
 
 def _boat(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Light) -> None:
     x, y = _spot(canvas, rng, 0.68, 0.76)
-    size = canvas.unit * rng.uniform(0.13, 0.17)
+    size = _size(canvas, rng, 0.14, 0.17)
     sail, hull = tint(COLOURS[colour], light), tint((110, 66, 40), light)
     deck = [(x - size, y), (x + size, y), (x + size * 0.5, y + size * 0.4)]
     canvas.polygon([*deck, (x - size * 0.5, y + size * 0.4)], hull)
@@ -72,7 +79,7 @@ def _boat(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Li
 
 def _house(canvas: Canvas, rng: random.Random, colour: str, time: str, light: Light) -> None:
     x, foot = _spot(canvas, rng, 0.8, 0.88)
-    size = canvas.unit * rng.uniform(0.14, 0.18)
+    size = _size(canvas, rng, 0.15, 0.18)
     top = foot - size * 1.1
     canvas.box(x - size, top, x + size, foot, tint(COLOURS[colour], light))
     roof, door = tint((112, 58, 44), light), tint((70, 46, 36), light)
@@ -84,7 +91,7 @@ def _house(canvas: Canvas, rng: random.Random, colour: str, time: str, light: Li
 
 def _tree(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Light) -> None:
     x, foot = _spot(canvas, rng, 0.82, 0.9)
-    size = canvas.unit * rng.uniform(0.12, 0.15)
+    size = _size(canvas, rng, 0.125, 0.15)
     crown = tint(COLOURS[colour], light)
     canvas.box(
         x - size * 0.18, foot - size * 1.3, x + size * 0.18, foot, tint((104, 68, 40), light)
@@ -96,7 +103,7 @@ def _tree(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Li
 
 def _cactus(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: Light) -> None:
     x, foot = _spot(canvas, rng, 0.82, 0.9)
-    size = canvas.unit * rng.uniform(0.16, 0.2)
+    size = _size(canvas, rng, 0.17, 0.2)
     flesh = tint(COLOURS[colour], light)
     limb = size * 0.2
     canvas.box(x - limb, foot - size * 1.7, x + limb, foot, flesh)

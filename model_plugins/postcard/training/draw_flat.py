@@ -4,14 +4,13 @@ import math
 
 from PIL import Image
 
-from .canvas import Canvas
+from .canvas import Canvas, snap
 from .scenes import FlatScene
 from .words import COLOURS, RGB, Point
 
 RING_HOLE = 0.56  # radius of a ring's hole as a fraction of its own
 STAR_WAIST = 0.42  # radius of a star's inner corners as a fraction of its outer ones
 HEART_STEPS = 40
-GRID = 4  # pixels: half of what one latent covers, so that there are few ways to lie across them
 
 
 def draw_flat(scene: FlatScene, width: int, height: int) -> Image.Image:
@@ -19,15 +18,11 @@ def draw_flat(scene: FlatScene, width: int, height: int) -> Image.Image:
     ground = COLOURS[scene.ground]
     canvas = Canvas(width, height, ground)
     for thing in scene.things:
-        centre = (_snap(thing.centre[0] * width), _snap(thing.centre[1] * height))
-        extent = _snap(thing.extent * canvas.unit)
+        centre = (snap(thing.centre[0] * width), snap(thing.centre[1] * height))
+        extent = snap(thing.extent * canvas.unit)
         colour = COLOURS[thing.colour]
         draw_shape(canvas, thing.shape, colour=colour, ground=ground, centre=centre, extent=extent)
     return canvas.image()
-
-
-def _snap(pixels: float) -> int:
-    return GRID * round(pixels / GRID)
 
 
 def draw_shape(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from PIL import Image
 
-from .canvas import Canvas, mix, tint
+from .canvas import BLOCK, Canvas, mix, snap, tint
 from .draw_extras import EXTRA_PAINTERS
 from .scenes import Landscape
 from .words import RGB, Light, Point
@@ -98,12 +98,11 @@ def _mountains(canvas: Canvas, rng: random.Random, mood: Mood) -> None:
     rock = tint((122, 124, 138), mood.light)
     snow = tint((244, 246, 250), mood.light)
     for centre in rng.sample((0.12, 0.36, 0.62, 0.88), 4):
-        x = (centre + rng.uniform(-0.06, 0.06)) * canvas.width
-        peak = rng.uniform(0.2, 0.42) * canvas.height
+        x = snap((centre + rng.uniform(-0.06, 0.06)) * canvas.width)
+        peak = snap(rng.uniform(0.22, 0.45) * canvas.height)
         foot = 0.86 * canvas.height
-        half = (foot - peak) * rng.uniform(0.55, 0.75)
-        shade = mix(rock, (40, 42, 60), rng.uniform(0.0, 0.3))
-        _mountain(canvas, (x, peak), (half, foot), shade, snow)
+        shade = mix(rock, (40, 42, 60), rng.choice((0.0, 0.25)))
+        _mountain(canvas, (x, peak), ((foot - peak) * 0.62, foot), shade, snow)
     meadow = tint((96, 150, 84), mood.light)
     _rolling(canvas, rng, [(0.8, 0.02, meadow)])
 
@@ -122,62 +121,64 @@ def _mountain(canvas: Canvas, peak: Point, base: Point, rock: RGB, snow: RGB) ->
 
 
 def _sea(canvas: Canvas, rng: random.Random, mood: Mood) -> None:
-    horizon = rng.uniform(0.52, 0.58) * canvas.height
+    horizon = snap(rng.uniform(0.5, 0.59) * canvas.height)
     far, near = tint((58, 138, 204), mood.light), tint((18, 78, 148), mood.light)
     bands = 12
     for band in range(bands):
         top = horizon + (canvas.height - horizon) * band / bands
         canvas.box(0, top, canvas.width, canvas.height, mix(far, near, band / (bands - 1)))
     foam = mix(mix(far, near, 0.3), mood.sky_low, 0.5)
-    for _ in range(14):
-        x, y = rng.uniform(0, canvas.width), rng.uniform(horizon + 4, canvas.height)
+    for _ in range(10):
+        x = rng.uniform(0, canvas.width)
+        y = BLOCK * (rng.uniform(horizon + 4, canvas.height) // BLOCK) + BLOCK / 2
         length = canvas.unit * (0.04 + 0.1 * (y - horizon) / canvas.height)
         canvas.line((x - length, y), (x + length, y), foam, canvas.unit / 110)
 
 
 def _city(canvas: Canvas, rng: random.Random, mood: Mood) -> None:
-    street = 0.9 * canvas.height
-    for share, shade in ((0.0, 0.35), (1.0, 0.0)):
-        x = -rng.uniform(0, 0.06) * canvas.width
+    street = snap(0.9 * canvas.height, BLOCK)
+    walls = ((158, 158, 170), (186, 164, 150), (120, 132, 152))
+    for share, shade in ((0.0, 0.45), (1.0, 0.0)):
+        x = -BLOCK * rng.randrange(2)
         while x < canvas.width:
-            width = rng.uniform(0.1, 0.17) * canvas.unit
-            roof = rng.uniform(0.3, 0.5 + 0.16 * share) * canvas.height
-            wall = tint(rng.choice(((150, 150, 162), (176, 158, 146), (120, 132, 152))), mood.light)
-            canvas.box(x, roof, x + width, street, mix(wall, mood.sky_low, shade))
+            width = snap(rng.uniform(0.1, 0.2) * canvas.unit, BLOCK)
+            roof = snap(rng.uniform(0.28, 0.45 + 0.2 * share) * canvas.height, BLOCK)
+            wall = mix(tint(rng.choice(walls), mood.light), mood.sky_low, shade)
+            canvas.box(x, roof, x + width, street, wall)
             if share:
                 _windows(canvas, rng, (x, roof, x + width, street), mood)
-            x += width + rng.choice((0.0, 0.0, 0.05)) * canvas.unit
+            x += width + rng.choice((0, 0, BLOCK))
     canvas.box(0, street, canvas.width, canvas.height, tint((92, 92, 98), mood.light))
 
 
 def _windows(
-    canvas: Canvas, rng: random.Random, house: tuple[float, float, float, float], mood: Mood
+    canvas: Canvas, rng: random.Random, house: tuple[int, int, int, int], mood: Mood
 ) -> None:
+    """One window in each block: dark by day, most of them lit otherwise.
+
+    They lie off the middle: the slopes of a latent do not show what lies in it.
+    """
     left, top, right, bottom = house
-    lit = 0.6 if mood.light[0] < 0.9 else 0.0
-    step = canvas.unit / 16
-    count = max(1, int((right - left) / step))
-    gap = (right - left) / count
-    y = top + step * 0.5
-    while y + step * 0.6 < bottom:
-        for column in range(count):
-            x = left + gap * (column + 0.25)
-            bright = (255, 220, 120) if rng.random() < lit else tint((74, 92, 122), mood.light)
-            canvas.box(x, y, x + gap * 0.5, y + step * 0.5, bright)
-        y += step
+    lit = 0.7 if mood.light[0] < 0.9 else 0.0
+    dark = tint((74, 92, 122), mood.light)
+    for y in range(top, bottom, BLOCK):
+        for x in range(left, right, BLOCK):
+            pane: RGB = (255, 220, 120) if rng.random() < lit else dark
+            canvas.box(x + 1, y + 2, x + BLOCK - 3, y + BLOCK - 1, pane)
 
 
 def _rain(canvas: Canvas, rng: random.Random) -> None:
-    if rng.random() < 0.6:
+    """Slanting drops, one in every other pair of blocks, sometimes lightning."""
+    if rng.random() < 0.4:
         _lightning(canvas, rng)
-    slant, length = canvas.unit * 0.03, canvas.unit * 0.1
-    for _ in range(round(26 * canvas.width * canvas.height / canvas.unit**2)):
-        x, y = rng.uniform(0, canvas.width), rng.uniform(0, canvas.height)
-        canvas.line((x, y), (x - slant, y + length), (168, 176, 188), canvas.unit / 128)
+    step, shift = 2 * BLOCK, BLOCK * rng.randrange(2)
+    for row, y in enumerate(range(0, canvas.height, step)):
+        for x in range(shift + BLOCK * (row % 2), canvas.width, step):
+            canvas.line((x + 5, y + 1), (x + 2, y + 12), (168, 176, 188), canvas.unit / 128)
 
 
 def _lightning(canvas: Canvas, rng: random.Random) -> None:
-    x, y = rng.uniform(0.15, 0.85) * canvas.width, 0.0
+    x, y = float(snap(rng.uniform(0.15, 0.85) * canvas.width)), 0.0
     while y < 0.5 * canvas.height:
         following = (x + rng.uniform(-0.08, 0.08) * canvas.unit, y + 0.1 * canvas.height)
         canvas.line((x, y), following, (255, 250, 200), canvas.unit / 48)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .canvas import Canvas
 from .draw_flat import draw_shape
-from .words import COLOURS, PLACES, SHAPES, Point
+from .words import COLOURS, PLACES, SHAPES, SIZES, Point
 
 BORDER = 6  # pixels at each side that show nothing but ground
 FAR_FROM_GROUND = 55.0  # distance in RGB from the border from which on it is a thing
@@ -19,25 +19,39 @@ Mask = NDArray[np.bool_]
 
 
 class Sight(NamedTuple):
-    """What is seen; ``colour``, ``place`` and ``shape`` are empty where there is no thing."""
+    """What is seen; all but ``ground`` is empty where there is no thing."""
 
     ground: str
     colour: str = ""
     place: str = ""
     shape: str = ""
+    size: str = ""
 
 
-def look(picture: NDArray[np.uint8]) -> Sight:
-    """Judges a picture [height, width, 3] with one thing at most."""
+def look(picture: NDArray[np.uint8], region: Mask | None = None) -> Sight:
+    """Judges a picture [height, width, 3] with one thing at most in the region [height, width]."""
     pixels = picture.astype(np.float64)
     border = border_colour(pixels)
     ground = nearest_colour(border)
-    mask = np.linalg.norm(pixels - border, axis=-1) > FAR_FROM_GROUND
+    region = np.ones(pixels.shape[:2], dtype=bool) if region is None else region
+    mask = _unlike(pixels, border) & region
     if mask.sum() < LEAST_PIXELS:
         return Sight(ground)
     inside = np.median(pixels[mask], axis=0)
-    outline = _nearer(pixels, inside, border)
-    return Sight(ground, nearest_colour(inside), _place(outline), _shape(outline))
+    outline = _nearer(pixels, inside, border) & region
+    shape = _shape(outline)
+    return Sight(ground, nearest_colour(inside), _place(outline), shape, _size(outline, shape))
+
+
+def foreground(picture: NDArray[np.uint8]) -> Mask:
+    """Where a picture [height, width, 3] differs from its ground."""
+    pixels = picture.astype(np.float64)
+    return _unlike(pixels, border_colour(pixels))
+
+
+def _unlike(pixels: Pixels, border: Pixels) -> Mask:
+    unlike: Mask = np.linalg.norm(pixels - border, axis=-1) > FAR_FROM_GROUND
+    return unlike
 
 
 def _nearer(pixels: Pixels, inside: Pixels, outside: Pixels) -> Mask:
@@ -75,6 +89,12 @@ def _place(mask: Mask) -> str:
     return min(PLACES, key=lambda name: float(np.linalg.norm(spot - np.array(PLACES[name]))))
 
 
+def _size(mask: Mask, shape: str) -> str:
+    """The size whose extents lie nearest to that at which the shape covers as much."""
+    extent = _extent_of_area(mask, shape) / min(mask.shape)
+    return min(SIZES, key=lambda name: abs(sum(SIZES[name]) / 2 - extent))
+
+
 def _shape(mask: Mask) -> str:
     """The shape whose drawing, laid over the mask, overlaps it best."""
     return max(SHAPES, key=lambda shape: _best_overlap(mask, shape))
@@ -100,14 +120,15 @@ def _extent_of_area(mask: Mask, shape: str) -> float:
 
 def _template(mask: Mask, shape: str, extent: float) -> Mask:
     """The shape drawn so that its centre of mass lies where that of the mask does."""
-    wanted = _centre_of_mass(mask)
+    wanted = centre_of_mass(mask)
     drawn = _drawn(mask, shape, wanted, extent)
-    found = _centre_of_mass(drawn) if drawn.any() else wanted
+    found = centre_of_mass(drawn) if drawn.any() else wanted
     moved = (2 * wanted[0] - found[0], 2 * wanted[1] - found[1])
     return _drawn(mask, shape, moved, extent)
 
 
-def _centre_of_mass(mask: Mask) -> Point:
+def centre_of_mass(mask: Mask) -> Point:
+    """Where (x, y) in pixels the mean of what the mask covers lies; it must cover something."""
     rows, columns = np.nonzero(mask)
     return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
 

@@ -1,7 +1,7 @@
 """Judges a landscape: a small classifier of time, terrain and extras, trained on drawn scenes.
 
-Its scenes come from other seeds than the model's, and pass through the model's own autoencoder
-with some noise one time in six, so that it judges what is shown and not how crisp it is.
+Its scenes come from other seeds than the model's, and many pass through the model's own
+autoencoder with some noise, so that it judges what is shown and not how crisp it is.
 """
 
 import logging
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
 
@@ -23,9 +24,9 @@ from .words import EXTRAS, TERRAINS, TIMES
 
 log = logging.getLogger(__name__)
 
-FILE = "judge.pt"
+FILE = Path(__file__).with_name("judge.safetensors")
 SEED = 700_000  # apart from every seed of the model's training
-BATCH, DECODED = 48, 8
+BATCH, DECODED = 48, 20
 GREATEST_NOISE = 0.4
 
 
@@ -66,8 +67,8 @@ class Judge(nn.Module):
         return View(TERRAINS[int(terrain.argmax())], TIMES[int(time.argmax())], tuple(seen))
 
 
-def train_judge(work: Path, autoencoder: Any, steps: int) -> None:
-    """Trains the judge and saves it in the work folder."""
+def train_judge(autoencoder: Any, steps: int) -> None:
+    """Trains the judge and saves it in half precision."""
     torch.manual_seed(SEED)
     judge = Judge().train()
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
@@ -81,14 +82,19 @@ def train_judge(work: Path, autoencoder: Any, steps: int) -> None:
         optimizer.step()
         if step % 50 == 0:
             log.info("judge: step %d  loss %.3f", step, loss.item())
-    work.mkdir(parents=True, exist_ok=True)
-    torch.save(judge.state_dict(), work / FILE)
+    save_judge(judge, FILE)
 
 
-def load_judge(work: Path) -> Judge:
-    """The judge that ``train_judge`` saved."""
+def save_judge(judge: Judge, path: Path) -> None:
+    """Writes the judge's weights in half precision."""
+    state = judge.state_dict().items()
+    save_file({name: w.half() if w.is_floating_point() else w for name, w in state}, path)
+
+
+def load_judge(path: Path = FILE) -> Judge:
+    """The judge that ``train_judge`` saved, in full precision."""
     judge = Judge()
-    judge.load_state_dict(torch.load(work / FILE, weights_only=True))
+    judge.load_state_dict(load_file(path))
     return judge.eval()
 
 

@@ -24,7 +24,7 @@ from .words import (
 )
 
 HELD_OUT_ONE_IN = 20
-SHARE_LANDSCAPE, SHARE_PAIR, SHARE_BARE = 0.25, 0.15, 0.02
+SHARE_LANDSCAPE, SHARE_PAIR, SHARE_BARE = 0.45, 0.22, 0.02
 JITTER = 0.03  # how far a shape may stand from its place, as a fraction of the frame
 
 
