@@ -24,7 +24,7 @@ run: $(RUNTIME)  ## start the server, setting it up first; ARGS="--port 9000" ad
 test soak: export OMP_NUM_THREADS = 1
 
 test: $(DEV)  ## run the tests; ARGS="-k gallery" adds options
-	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak and not slow" $(ARGS)
 
 check: $(DEV)  ## lint, format, types and layers, changing nothing
 	$(BIN)/ruff check .
@@ -36,8 +36,8 @@ fix: $(DEV)  ## mend what the linter and the formatter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-soak: $(DEV)  ## run the tests that take long: crashes at random moments, thousands of jobs
-	@$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+soak: $(DEV)  ## run the tests that take long: crashes at random moments, thousands of jobs, quality
+	@$(BIN)/python -m pytest -m "soak or slow" --timeout 3600 $(ARGS)
 
 bench: $(DEV)  ## run the benchmarks
 	@for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done

@@ -77,7 +77,7 @@ def test_a_big_star_fills_a_third_to_a_half_of_the_height() -> None:
 def test_the_pixel_judge_reads_what_was_drawn(place: str) -> None:
     for shape in SHAPES:
         assert look(pixels(flat("yellow", shape, "blue", place=place))) == (
-            *("blue", "yellow", place, shape),
+            *("blue", "yellow", place, shape, "medium"),
         )
 
 

@@ -10,10 +10,16 @@ from typing import TypeAlias
 
 import torch
 
-from .evaluate import Sampling, evaluate, table
+from .evaluate import evaluate, tables
+from .evaluate_lora import evaluate_lora, load_style
+from .examine import GROUPS, read_asked
 from .export import export, load_pipeline
-from .judge_landscape import load_judge, train_judge
+from .export_lora import export_lora
+from .judge_landscape import train_judge
+from .painting import DEFAULT, Sampling
 from .sheets import draw_sheets
+from .styles import STYLES
+from .train_lora import train_lora
 from .train_text import train_text
 from .train_unet import train_unet
 from .train_vae import train_vae
@@ -24,7 +30,6 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 WEIGHTS = Path(__file__).parent.parent / "weights"
 LORAS = WEIGHTS.with_name("loras")
 WORK = Path(tempfile.gettempdir()) / "postcard"
-DEFAULT = Sampling()
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_judge(commands)
     _add_evaluate(commands)
+    _add_lora(commands)
+    _add_lora_evaluate(commands)
     _add_sheet(commands)
     return parser
 
@@ -63,7 +70,9 @@ def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     return command
 
 
-def _add_training(commands: Commands, name: str, text: str, batch: int, minutes: float) -> None:
+def _add_training(
+    commands: Commands, name: str, text: str, batch: int, minutes: float
+) -> argparse.ArgumentParser:
     command = _add(commands, name, text)
     command.add_argument("--device", default="cpu", help="cpu or cuda")
     command.add_argument("--batch", type=int, default=batch, help="scenes in a step")
@@ -84,10 +93,15 @@ def _add_training(commands: Commands, name: str, text: str, batch: int, minutes:
             "--learn-text", action="store_true", help="train the text encoders along"
         )
     command.set_defaults(run=_train, name=name)
+    return command
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
 
 
 def _train(options: argparse.Namespace) -> None:
-    settings = Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)})
+    settings = _settings(options)
     if options.name == "unet":
         train_unet(settings, options.start, options.learn_text)
     else:
@@ -103,7 +117,7 @@ def _add_export(commands: Commands) -> None:
 def _add_judge(commands: Commands) -> None:
     command = _add(commands, "judge", "train the classifier that judges landscapes")
     command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
-    command.add_argument("--steps", type=int, default=400, help="training steps")
+    command.add_argument("--steps", type=int, default=1000, help="training steps")
     command.set_defaults(run=_judge)
 
 
@@ -113,25 +127,70 @@ def _judge(options: argparse.Namespace) -> None:
 
 def _add_evaluate(commands: Commands) -> None:
     command = _add(commands, "evaluate", "measure how well pictures follow their prompts")
-    _add_sampling(command)
+    command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
+    command.add_argument(
+        "--steps", type=int, nargs="+", default=[DEFAULT.steps], help="sampling steps, one or more"
+    )
+    command.add_argument("--cfg", type=float, default=DEFAULT.cfg, help="guidance scale")
     command.add_argument("--seeds", type=int, default=4, help="how many of the fixed seeds")
+    command.add_argument(
+        "--only", nargs="+", choices=tuple(GROUPS), default=list(GROUPS), help="what to ask"
+    )
+    command.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="that share the prompts; several have a thread each",
+    )
     command.add_argument("--report", type=Path, help="JSON file to write the figures to")
     command.set_defaults(run=_evaluate)
 
 
-def _add_sampling(command: argparse.ArgumentParser) -> None:
+def _evaluate(options: argparse.Namespace) -> None:
+    asked = read_asked()
+    asked = {"seeds": asked["seeds"][: options.seeds], **{k: asked[k] for k in options.only}}
+    samplings = tuple(Sampling(steps, options.cfg) for steps in options.steps)
+    report = evaluate(options.weights, samplings, asked, options.processes)
+    if options.report is not None:
+        options.report.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    log.info("\n%s", tables(report))
+
+
+def _add_lora(commands: Commands) -> None:
+    text = "train an adapter that paints in a style, and write its file"
+    command = _add_training(commands, "lora", text, 16, 8.0)
+    _add_style(command)
+    command.add_argument("--rank", type=int, default=8, help="of the adapter")
+    command.set_defaults(run=_lora, threads=1, rate=4e-3, average=0.99)
+
+
+def _add_style(command: argparse.ArgumentParser) -> None:
+    command.add_argument("style", choices=tuple(STYLES), help="and the word for it")
     command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
+    command.add_argument("--loras", type=Path, default=LORAS, help="folder of the adapters")
+
+
+def _lora(options: argparse.Namespace) -> None:
+    settings, model = _settings(options), (options.weights, options.rank)
+    train_lora(settings, options.style, *model)
+    export_lora(settings, options.style, *model, options.loras)
+
+
+def _add_lora_evaluate(commands: Commands) -> None:
+    command = _add(commands, "lora-evaluate", "measure what an adapter does")
+    _add_style(command)
     command.add_argument("--steps", type=int, default=DEFAULT.steps, help="sampling steps")
     command.add_argument("--cfg", type=float, default=DEFAULT.cfg, help="guidance scale")
+    command.set_defaults(run=_lora_evaluate)
 
 
-def _evaluate(options: argparse.Namespace) -> None:
-    pipeline, judge = load_pipeline(options.weights), load_judge(options.work)
+def _lora_evaluate(options: argparse.Namespace) -> None:
+    pipeline, asked = load_pipeline(options.weights), read_asked()
+    load_style(pipeline, options.loras, options.style)
+    wanted, seed = [*asked["flat"], *asked["landscapes"]], asked["seeds"][0]
     sampling = Sampling(options.steps, options.cfg)
-    report = evaluate(pipeline, judge, sampling, options.seeds)
-    if options.report is not None:
-        options.report.write_text(json.dumps(report, indent=2) + "\n")
-    log.info("%d steps, CFG %s\n%s", options.steps, options.cfg, table(report))
+    report = evaluate_lora(pipeline, options.style, wanted, seed=seed, sampling=sampling)
+    log.info("%s; shapes kept: %.0f %%\n%s", options.style, 100 * report.kept, report.table())
 
 
 def _add_sheet(commands: Commands) -> None:

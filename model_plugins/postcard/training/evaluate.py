@@ -1,138 +1,127 @@
-"""Measures how well pictures follow their prompts; every figure comes with its 95 % interval."""
+"""Measures how well pictures follow their prompts; every share comes with its 95 % interval."""
 
-import json
 import logging
-import math
-import random
-from collections import defaultdict
-from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from .drawing import draw
-from .judge_flat import look
-from .judge_landscape import SEED, Judge
-from .scenes import FlatScene, sample_landscape, sample_scene
+from .drawn import examine_drawn, show_decoded, show_drawn
+from .examine import GROUPS, Asked, examine
+from .export import load_pipeline
+from .figures import Share, Tally
+from .judge_landscape import SEED, load_judge
+from .painting import Painter, Sampling
 
-log = logging.getLogger(__name__)
-
-PROMPTS = Path(__file__).with_name("prompts.json")
-DRAWN = 400  # scenes that the judges themselves are tested on
-Z_95 = 1.959964
-
-Verdicts = Iterator[tuple[str, bool]]
+DRAWN = 400  # scenes of each group that the judges themselves are tested on
+THROUGH = "drawn, through the autoencoder"
 
 
-class Sampling(NamedTuple):
-    """How to paint: number of steps and guidance scale."""
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found: the model by sampling, and the judges' own scores."""
 
-    steps: int = 20
-    cfg: float = 3.0
+    model: dict[Sampling, Tally]
+    drawn: Tally
+    decoded: Tally
+
+    def add(self, other: "Report") -> None:
+        """Takes over all that the report of another share found."""
+        for sampling, tally in self.model.items():
+            tally.add(other.model[sampling])
+        self.drawn.add(other.drawn)
+        self.decoded.add(other.decoded)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON: figures by what was judged or measured."""
+        return {
+            "model": [
+                {**sampling._asdict(), **_figures(tally)} for sampling, tally in self.model.items()
+            ],
+            "drawn": _figures(self.drawn),
+            THROUGH: _figures(self.decoded),
+        }
 
 
-def evaluate(pipeline: Any, judge: Judge, sampling: Sampling, seeds: int) -> dict[str, Any]:
-    """Paints and judges every prompt of ``prompts.json`` with the first ``seeds`` of its seeds."""
-    asked = json.loads(PROMPTS.read_text())
-    tallies: dict[str, list[bool]] = defaultdict(list)
-    for seed in asked["seeds"][:seeds]:
-        for wanted in asked["flat"]:
-            picture = paint(pipeline, wanted["prompt"], seed, sampling)
-            _count(tallies, _judge_flat(picture, wanted))
-        for wanted in asked["landscapes"]:
-            picture = paint(pipeline, wanted["prompt"], seed, sampling)
-            _count(tallies, _judge_landscape(judge, picture, wanted))
-        log.info("judged seed %d", seed)
+def evaluate(
+    weights: Path, samplings: tuple[Sampling, ...], asked: Asked, processes: int = 1
+) -> Report:
+    """Paints and judges all that is asked with each of the samplings."""
+    shares = [
+        (weights, samplings, _share(asked, rank, processes), DRAWN // processes, f"{SEED} {rank}")
+        for rank in range(processes)
+    ]
+    if processes == 1:
+        return _evaluate_share(*shares[0])
+    with get_context("spawn").Pool(processes, _join_in) as pool:
+        first, *others = pool.starmap(_evaluate_share, shares)
+    for other in others:
+        first.add(other)
+    return first
+
+
+def _share(asked: Asked, rank: int, processes: int) -> Asked:
+    """Every ``processes``-th of each group, with all seeds."""
     return {
-        **sampling._asdict(),
-        "model": _figures(tallies),
-        "judges_on_drawn_scenes": _figures(_judge_the_judges(judge)),
+        name: wanted if name == "seeds" else wanted[rank::processes]
+        for name, wanted in asked.items()
     }
 
 
-def paint(pipeline: Any, prompt: str, seed: int, sampling: Sampling) -> NDArray[np.uint8]:
-    """One picture [128, 128, 3] as the server would make it."""
-    picture = pipeline(
-        prompt,
-        negative_prompt="",
-        num_inference_steps=sampling.steps,
-        guidance_scale=sampling.cfg,
-        width=128,
-        height=128,
-        generator=torch.Generator().manual_seed(seed),
-    ).images[0]
-    return np.asarray(picture)
+def _join_in() -> None:
+    """Prepares one process of several."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
 
 
-def _judge_flat(picture: NDArray[np.uint8], wanted: dict[str, Any]) -> Verdicts:
-    seen = look(picture)
-    suffix = ", held out" if wanted["held_out"] else ""
-    yield "ground colour", seen.ground == wanted["ground"]
-    for name in ("colour", "place", "shape"):
-        yield f"object {name}{suffix}", getattr(seen, name) == wanted[name]
+def _evaluate_share(
+    weights: Path, samplings: tuple[Sampling, ...], asked: Asked, count: int, seed: str
+) -> Report:
+    pipeline, judge = load_pipeline(weights), load_judge()
+    groups = tuple(group for group in GROUPS if group in asked)
+    shows = (show_drawn, show_decoded(pipeline.vae))
+    return Report(
+        {sampling: examine(Painter(pipeline, sampling), judge, asked) for sampling in samplings},
+        *(examine_drawn(show, judge, groups, count, seed) for show in shows),
+    )
 
 
-def _judge_landscape(judge: Judge, picture: NDArray[np.uint8], wanted: dict[str, Any]) -> Verdicts:
-    seen = judge.look(picture)
-    yield "terrain", seen.terrain == wanted["terrain"]
-    yield "time of day", seen.time == wanted["time"]
-    for name in wanted["extras"]:
-        yield "named extra present", name in seen.extras
+def _figures(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
+    return {
+        "shares": {name: share._asdict() for name, share in tally.shares().items()},
+        "means": {name: mean._asdict() for name, mean in tally.means().items()},
+    }
 
 
-def _judge_the_judges(judge: Judge) -> dict[str, list[bool]]:
-    """The judges' verdicts on drawn scenes of seeds that neither judge nor model learned from."""
-    tallies: dict[str, list[bool]] = defaultdict(list)
-    rng = random.Random(SEED - 1)
-    while len(tallies["ground colour"]) < DRAWN:
-        scene = sample_scene(rng)
-        if isinstance(scene, FlatScene) and len(scene.things) == 1:
-            thing = scene.things[0]
-            wanted = {"ground": scene.ground, "held_out": False, **vars(thing)}
-            _count(tallies, _judge_flat(np.asarray(draw(scene)), wanted))
-    for _ in range(DRAWN):
-        view = sample_landscape(rng)
-        wanted = {**vars(view), "extras": [extra.name for extra in view.extras]}
-        _count(tallies, _judge_landscape(judge, np.asarray(draw(view)), wanted))
-    return tallies
+def tables(report: Report) -> str:
+    """The report in Markdown: for each sampling its shares, and what was measured."""
+    return "\n\n".join(
+        f"{sampling.steps} steps, CFG {sampling.cfg:g}\n\n{_shares(report, tally)}{_means(tally)}"
+        for sampling, tally in report.model.items()
+    )
 
 
-def _count(tallies: dict[str, list[bool]], verdicts: Verdicts) -> None:
-    for name, right in verdicts:
-        tallies[name].append(right)
-
-
-def _figures(tallies: dict[str, list[bool]]) -> dict[str, dict[str, float]]:
-    figures = {}
-    for name, verdicts in sorted(tallies.items()):
-        least, most = wilson(sum(verdicts), len(verdicts))
-        share = sum(verdicts) / len(verdicts)
-        figures[name] = {"share": share, "least": least, "most": most, "count": len(verdicts)}
-    return figures
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share, by Wilson's formula."""
-    share, z2 = right / count, Z_95**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    spread = math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    half = Z_95 * spread / (1 + z2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def table(report: dict[str, Any]) -> str:
-    """The report as a Markdown table."""
-    judges = report["judges_on_drawn_scenes"]
-    lines = ["| judged | right | 95 % interval | pictures | judge on drawn scenes |"]
-    lines.append("|---|---|---|---|---|")
-    for name, figure in report["model"].items():
-        own = judges.get(name.removesuffix(", held out"))
-        interval = f"{100 * figure['least']:.1f}–{100 * figure['most']:.1f} %"
+def _shares(report: Report, model: Tally) -> str:
+    drawn, decoded = report.drawn.shares(), report.decoded.shares()
+    columns = ("judged", "right", "95 % interval", "number", "drawn", THROUGH)
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for name, share in model.shares().items():
+        interval = f"{100 * share.least:.1f}–{100 * share.most:.1f} %"
+        judges = [_percent(own.get(name.removesuffix(", held out"))) for own in (drawn, decoded)]
         lines.append(
-            f"| {name} | {100 * figure['share']:.1f} % | {interval} | {figure['count']} "
-            f"| {100 * own['share']:.1f} % |"
+            f"| {' | '.join((name, _percent(share), interval, str(share.number), *judges))} |"
         )
     return "\n".join(lines)
+
+
+def _means(model: Tally) -> str:
+    if not model.means():
+        return ""
+    rows = [f"| {name} | {mean.mean:.2f} | {mean.number} |" for name, mean in model.means().items()]
+    return "\n".join(["", "", "| measured | mean | values |", "|---|---|---|", *rows])
+
+
+def _percent(share: Share | None) -> str:
+    return "–" if share is None else f"{100 * share.share:.1f} %"

@@ -11,19 +11,19 @@ Verdicts: TypeAlias = Iterable[tuple[str, bool]]
 
 
 class Share(NamedTuple):
-    """How many of ``count`` verdicts were right (0..1), and the 95 % interval of that."""
+    """How many of ``number`` verdicts were right (0..1), and the 95 % interval of that."""
 
     share: float
     least: float
     most: float
-    count: int
+    number: int
 
 
 class Mean(NamedTuple):
-    """The mean of ``count`` measured values."""
+    """The mean of ``number`` measured values."""
 
     mean: float
-    count: int
+    number: int
 
 
 class Tally:

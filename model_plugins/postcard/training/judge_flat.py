@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageFilter
 
 from .canvas import Canvas
 from .draw_flat import draw_shape
@@ -12,6 +13,9 @@ from .words import COLOURS, PLACES, SHAPES, SIZES, Point
 BORDER = 6  # pixels at each side that show nothing but ground
 FAR_FROM_GROUND = 55.0  # distance in RGB from the border from which on it is a thing
 LEAST_PIXELS = 40
+# By how much templates are blurred, as fractions of the shorter side: a soft picture's corners are
+# round, and a small star with round corners covers more of a circle than of a sharp star.
+ROUNDINGS = (0, 0.02)
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 Pixels = NDArray[np.float64]
@@ -101,8 +105,12 @@ def _shape(mask: Mask) -> str:
 
 
 def _best_overlap(mask: Mask, shape: str) -> float:
-    extent = _extent_of_area(mask, shape)
-    return max(_overlap(mask, _template(mask, shape, extent * s)) for s in (0.94, 1, 1.06))
+    return max(
+        _overlap(mask, _template(mask, shape, extent * scale, rounding))
+        for rounding in ROUNDINGS
+        for extent in [_extent_of_area(mask, shape, rounding)]
+        for scale in (0.94, 1, 1.06)
+    )
 
 
 def _overlap(first: Mask, second: Mask) -> float:
@@ -110,21 +118,24 @@ def _overlap(first: Mask, second: Mask) -> float:
     return float((first & second).sum() / max(1, (first | second).sum()))
 
 
-def _extent_of_area(mask: Mask, shape: str) -> float:
+def _extent_of_area(mask: Mask, shape: str, rounding: float = 0) -> float:
     """The extent at which the shape covers as many pixels as the mask."""
     height, width = mask.shape
-    known = min(width, height) / 2
-    area = _drawn(mask, shape, (width / 2, height / 2), known).sum()
-    return float(known * np.sqrt(mask.sum() / area))
+    extent: float = min(width, height) / 2
+    # The second time corrects for the area that rounding takes, which depends on the extent.
+    for _ in range(2 if rounding else 1):
+        area = _drawn(mask, shape, (width / 2, height / 2), extent, rounding).sum()
+        extent *= float(np.sqrt(mask.sum() / max(1, area)))
+    return extent
 
 
-def _template(mask: Mask, shape: str, extent: float) -> Mask:
+def _template(mask: Mask, shape: str, extent: float, rounding: float) -> Mask:
     """The shape drawn so that its centre of mass lies where that of the mask does."""
     wanted = centre_of_mass(mask)
-    drawn = _drawn(mask, shape, wanted, extent)
+    drawn = _drawn(mask, shape, wanted, extent, rounding)
     found = centre_of_mass(drawn) if drawn.any() else wanted
     moved = (2 * wanted[0] - found[0], 2 * wanted[1] - found[1])
-    return _drawn(mask, shape, moved, extent)
+    return _drawn(mask, shape, moved, extent, rounding)
 
 
 def centre_of_mass(mask: Mask) -> Point:
@@ -133,9 +144,10 @@ def centre_of_mass(mask: Mask) -> Point:
     return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
 
 
-def _drawn(mask: Mask, shape: str, centre: Point, extent: float) -> Mask:
+def _drawn(mask: Mask, shape: str, centre: Point, extent: float, rounding: float) -> Mask:
     height, width = mask.shape
     canvas = Canvas(width, height, BLACK)
     draw_shape(canvas, shape, colour=WHITE, ground=BLACK, centre=centre, extent=extent)
-    drawn: Mask = np.asarray(canvas.image())[..., 0] > 128
+    soft = canvas.image().convert("L").filter(ImageFilter.GaussianBlur(rounding * canvas.unit))
+    drawn: Mask = np.asarray(soft) > 128
     return drawn

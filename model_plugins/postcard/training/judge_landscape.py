@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from .latents import encode
 from .scenes import Landscape, sample_landscape
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 FILE = Path(__file__).with_name("judge.safetensors")
 SEED = 700_000  # apart from every seed of the model's training
-BATCH, DECODED = 48, 20
+DRAWN, DECODED = 28, 20  # pictures of each kind in a step
+POOL = 1200  # decoded pictures to choose from: making them is what takes longest
 GREATEST_NOISE = 0.4
 
 
@@ -39,11 +40,11 @@ class View(NamedTuple):
 
 
 class Judge(nn.Module):
-    """A plain convolutional classifier of pictures halved in size."""
+    """A plain convolutional classifier."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 24, 48, 64, 64)
+        widths = (3, 16, 32, 48, 64, 64)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after)]
@@ -53,7 +54,7 @@ class Judge(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of terrains, times and extras for pictures [n, 3, 128, 128] in 0..1."""
-        scores: Tensor = self.head(self.layers(avg_pool2d(pictures, 2)))
+        scores: Tensor = self.head(self.layers(pictures))
         sizes = [len(TERRAINS), len(TIMES), len(EXTRAS)]
         terrain, time, extras = torch.split(scores, sizes, dim=-1)
         return terrain, time, extras
@@ -70,13 +71,17 @@ class Judge(nn.Module):
 def train_judge(autoencoder: Any, steps: int) -> None:
     """Trains the judge and saves it in half precision."""
     torch.manual_seed(SEED)
+    scenes = _sample(random.Random(SEED - 1), POOL)
+    decoded = torch.cat([_decoded(scene, autoencoder) for scene in scenes])
     judge = Judge().train()
     optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 2e-3 * (1 - step / steps)
         rng = random.Random(SEED + step)
-        scenes = [sample_landscape(rng) for _ in range(BATCH)]
-        loss = _loss(judge, _shown(to_tensor(list(scenes)), autoencoder), scenes)
+        drawn = _sample(rng, DRAWN)
+        chosen = rng.sample(range(POOL), DECODED)
+        shown = torch.cat([to_tensor(list(drawn)), decoded[chosen]])
+        loss = _loss(judge, shown, [*drawn, *(scenes[number] for number in chosen)])
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -89,6 +94,7 @@ def save_judge(judge: Judge, path: Path) -> None:
     """Writes the judge's weights in half precision."""
     state = judge.state_dict().items()
     save_file({name: w.half() if w.is_floating_point() else w for name, w in state}, path)
+    path.chmod(0o644)
 
 
 def load_judge(path: Path = FILE) -> Judge:
@@ -109,9 +115,13 @@ def _loss(judge: Judge, pictures: Tensor, scenes: list[Landscape]) -> Tensor:
 
 
 @torch.no_grad()
-def _shown(pictures: Tensor, autoencoder: Any) -> Tensor:
-    """The pictures, some as the model would show them, with a little wrong in their latents."""
-    latents = encode(pictures[:DECODED])
-    latents += GREATEST_NOISE * torch.rand(DECODED, 1, 1, 1) * torch.randn_like(latents)
-    decoded = autoencoder.decode(latents).sample / 2 + 0.5
-    return torch.cat([decoded.clamp(0, 1), pictures[DECODED:]])
+def _decoded(scene: Landscape, autoencoder: Any) -> Tensor:
+    """The scene [1, 3, 128, 128] as the model would show it: with a little wrong in its latents."""
+    latents = encode(to_tensor([scene]))
+    latents += GREATEST_NOISE * torch.rand(()) * torch.randn_like(latents)
+    decoded: Tensor = autoencoder.decode(latents).sample / 2 + 0.5
+    return decoded.clamp(0, 1)
+
+
+def _sample(rng: random.Random, count: int) -> list[Landscape]:
+    return [sample_landscape(rng) for _ in range(count)]

@@ -14,12 +14,14 @@ def look_at_pair(picture: NDArray[np.uint8]) -> tuple[Sight, Sight]:
 
 def _first_half(mask: Mask) -> Mask:
     """The left or the upper half: across the direction in which what is covered spreads more."""
-    height, width = mask.shape
-    rows, columns = np.indices(mask.shape)
-    beside = _spread(columns[mask] / width) > _spread(rows[mask] / height)
-    half: Mask = columns < width / 2 if beside else rows < height / 2
+    rows, columns = np.nonzero(mask)
+    half = np.zeros_like(mask)
+    if _spread(columns) > _spread(rows):
+        half[:, : mask.shape[1] // 2] = True
+    else:
+        half[: mask.shape[0] // 2] = True
     return half
 
 
-def _spread(positions: NDArray[np.float64]) -> float:
+def _spread(positions: NDArray[np.int64]) -> float:
     return float(positions.std()) if positions.size else 0.0

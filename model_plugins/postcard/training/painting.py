@@ -20,21 +20,25 @@ class Sampling(NamedTuple):
     cfg: float = 3.0
 
 
-class Painter:
-    """Paints pictures [128, 128, 3]."""
+DEFAULT = Sampling()
 
-    def __init__(self, pipeline: Any, sampling: Sampling) -> None:
-        self.sampling = sampling
-        self._from_text = pipeline
+
+class Painter:
+    """Paints pictures [height, width, 3], of 128 x 128 pixels where no other size is asked for."""
+
+    def __init__(self, pipeline: Any, sampling: Sampling = DEFAULT) -> None:
+        self.pipeline, self.sampling = pipeline, sampling
         self._from_picture = StableDiffusionXLImg2ImgPipeline(
             **pipeline.components, force_zeros_for_empty_prompt=False, add_watermarker=False
         )
         self._from_picture.set_progress_bar_config(disable=True)
 
-    def paint(self, prompt: str, seed: int, negative: str = "") -> Picture:
-        """A picture from nothing but words."""
-        size = {"width": NATIVE, "height": NATIVE}
-        return self._run(self._from_text, prompt, seed, negative_prompt=negative, **size)
+    def paint(
+        self, prompt: str, seed: int, negative: str = "", size: tuple[int, int] = (NATIVE, NATIVE)
+    ) -> Picture:
+        """A picture from nothing but words; ``size`` is its width and height."""
+        frame = {"width": size[0], "height": size[1]}
+        return self._run(self.pipeline, prompt, seed, negative_prompt=negative, **frame)
 
     def repaint(self, picture: Picture, strength: float, prompt: str, seed: int) -> Picture:
         """A picture from words and another picture, of which more is lost at more strength."""

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Picture: TypeAlias = NDArray[np.uint8]
+from .painting import Picture
+
 Cell: TypeAlias = tuple[Picture, str]
 
 SIDE, GAP = 128, 8  # pixels

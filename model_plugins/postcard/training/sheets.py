@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import StableDiffusionXLImg2ImgPipeline
 from PIL import Image
 
 from .latents import to_rgb
-from .sheet import SIDE, Cell, Picture, save_sheet
+from .painting import Painter, Picture, Sampling
+from .sheet import SIDE, Cell, save_sheet
 
 SEED = 7
-STEPS, CFG = 20, 3.0
 
 SHOWN = (
     "a big red star on a blue background",
@@ -67,96 +66,70 @@ DEVELOPING = ("the sea at sunset with the sun and a red boat", "a big red heart 
 SHOWN_STEPS = (1, 2, 4, 6, 8, 12, 16, 20)
 
 
-class Ask(NamedTuple):
-    """One picture to paint."""
-
-    prompt: str
-    seed: int = SEED
-    negative: str = ""
-    steps: int = STEPS
-    cfg: float = CFG
-    size: tuple[int, int] = (SIDE, SIDE)
-
-    def paint(self, pipeline: Any, **more: Any) -> Picture:
-        """The picture [height, width, 3]; ``more`` goes to the pipeline as it is."""
-        width, height = self.size
-        options = more if "image" in more else {"width": width, "height": height, **more}
-        picture = pipeline(
-            self.prompt,
-            negative_prompt=self.negative,
-            num_inference_steps=self.steps,
-            guidance_scale=self.cfg,
-            generator=torch.Generator().manual_seed(self.seed),
-            **options,
-        ).images[0]
-        return np.asarray(picture)
-
-
 def draw_sheets(pipeline: Any, folder: Path, loras: Path) -> None:
     """Paints every sheet into the folder; ``loras`` holds the adapters of ``postcard-loras``."""
+    painter = Painter(pipeline)
     sheets = {
-        "sheet": (_prompts(pipeline), 6),
-        "cfg-steps": (_grid(pipeline), len(GRID_CFG)),
-        "seeds": (_seeds(pipeline), len(SEEDS)),
-        "negative": (_negatives(pipeline), 2 * len(NEGATIVES)),
-        "image-to-image": (_from_image(pipeline), len(STRENGTHS) + 1),
-        "sizes": (_sizes(pipeline), 4),
-        "steps": (_developing(pipeline), len(SHOWN_STEPS) + 1),
-        "loras": (_styles(pipeline, loras), 7),
+        "sheet": (_prompts(painter), 6),
+        "cfg-steps": (_grid(painter), len(GRID_CFG)),
+        "seeds": (_seeds(painter), len(SEEDS)),
+        "negative": (_negatives(painter), 2 * len(NEGATIVES)),
+        "image-to-image": (_from_image(painter), len(STRENGTHS) + 1),
+        "sizes": (_sizes(painter), 4),
+        "steps": (_developing(painter), len(SHOWN_STEPS) + 1),
+        "loras": (_styles(painter, loras), 7),
     }
     for name, (cells, columns) in sheets.items():
         save_sheet(folder / f"postcard-{name}.png", list(cells), columns)
 
 
-def _prompts(pipeline: Any) -> Iterator[Cell]:
+def _prompts(painter: Painter) -> Iterator[Cell]:
     for prompt in SHOWN:
-        yield Ask(prompt).paint(pipeline), prompt
+        yield painter.paint(prompt, SEED), prompt
 
 
-def _grid(pipeline: Any) -> Iterator[Cell]:
+def _grid(painter: Painter) -> Iterator[Cell]:
     for steps in GRID_STEPS:
         for cfg in GRID_CFG:
-            picture = Ask(GRID_PROMPT, steps=steps, cfg=cfg).paint(pipeline)
+            picture = Painter(painter.pipeline, Sampling(steps, cfg)).paint(GRID_PROMPT, SEED)
             yield picture, f"{steps} steps, CFG {cfg:g}"
 
 
-def _seeds(pipeline: Any) -> Iterator[Cell]:
+def _seeds(painter: Painter) -> Iterator[Cell]:
     for prompt in SEEDED:
         for seed in SEEDS:
-            yield Ask(prompt, seed).paint(pipeline), f"{prompt}, seed {seed}"
+            yield painter.paint(prompt, seed), f"{prompt}, seed {seed}"
 
 
-def _negatives(pipeline: Any) -> Iterator[Cell]:
+def _negatives(painter: Painter) -> Iterator[Cell]:
     for prompt, negative, seed in NEGATIVES:
-        yield Ask(prompt, seed).paint(pipeline), prompt
-        yield Ask(prompt, seed, negative).paint(pipeline), f"{prompt}, negative: {negative}"
+        yield painter.paint(prompt, seed), prompt
+        yield painter.paint(prompt, seed, negative), f"{prompt}, negative: {negative}"
 
 
-def _from_image(pipeline: Any) -> Iterator[Cell]:
-    image_pipeline = StableDiffusionXLImg2ImgPipeline(**pipeline.components)
-    image_pipeline.set_progress_bar_config(disable=True)
+def _from_image(painter: Painter) -> Iterator[Cell]:
     for first, then in FROM_IMAGE:
-        picture = Ask(first).paint(pipeline)
+        picture = painter.paint(first, SEED)
         yield picture, f"given: {first}"
         for strength in STRENGTHS:
-            image = Image.fromarray(picture)
-            changed = Ask(then).paint(image_pipeline, image=image, strength=strength)
+            changed = painter.repaint(picture, strength, then, SEED)
             yield changed, f"{then}, strength {strength}"
 
 
-def _sizes(pipeline: Any) -> Iterator[Cell]:
+def _sizes(painter: Painter) -> Iterator[Cell]:
     for prompt, sizes in SHAPED:
         for size in sizes:
-            yield Ask(prompt, size=size).paint(pipeline), f"{prompt}, {size[0]} x {size[1]}"
+            yield painter.paint(prompt, SEED, size=size), f"{prompt}, {size[0]} x {size[1]}"
 
 
-def _styles(pipeline: Any, loras: Path) -> Iterator[Cell]:
+def _styles(painter: Painter, loras: Path) -> Iterator[Cell]:
+    pipeline = painter.pipeline
     names = sorted(path.stem for path in loras.glob("*.safetensors"))
     for name in names:
         pipeline.load_lora_weights(loras, weight_name=f"{name}.safetensors", adapter_name=name)
     for prompt in STYLED:
         pipeline.disable_lora()
-        yield Ask(prompt).paint(pipeline), prompt
+        yield painter.paint(prompt, SEED), prompt
         pipeline.enable_lora()
         for name in names:
             for asked, weight in (
@@ -165,22 +138,23 @@ def _styles(pipeline: Any, loras: Path) -> Iterator[Cell]:
                 (f"{name}, {prompt}", 1.0),
             ):
                 pipeline.set_adapters([name], [weight])
-                yield Ask(asked).paint(pipeline), f"{asked} ({name} {weight:g})"
+                yield painter.paint(asked, SEED), f"{asked} ({name} {weight:g})"
     pipeline.unload_lora_weights()
 
 
-def _developing(pipeline: Any) -> Iterator[Cell]:
+def _developing(painter: Painter) -> Iterator[Cell]:
     """The clean latents predicted at some steps, one flat block a latent, and the end."""
     for prompt in DEVELOPING:
         predicted: list[Picture] = []
-        final = _watched(pipeline, prompt, predicted)
+        final = _watched(painter, prompt, predicted)
         for number in SHOWN_STEPS:
             yield predicted[number - 1], f"step {number}"
         yield final, f"{prompt}"
 
 
-def _watched(pipeline: Any, prompt: str, predicted: list[Picture]) -> Picture:
-    scheduler = pipeline.scheduler
+def _watched(painter: Painter, prompt: str, predicted: list[Picture]) -> Picture:
+    """Paints, and notes the clean picture predicted at each step."""
+    scheduler = painter.pipeline.scheduler
     step = scheduler.step
 
     def watched(*arguments: Any, **options: Any) -> Any:
@@ -190,7 +164,7 @@ def _watched(pipeline: Any, prompt: str, predicted: list[Picture]) -> Picture:
 
     scheduler.step = watched
     try:
-        return Ask(prompt).paint(pipeline)
+        return painter.paint(prompt, SEED)
     finally:
         del scheduler.step
 

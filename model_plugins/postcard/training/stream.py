@@ -2,8 +2,8 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -31,9 +31,10 @@ class Batch:
     ids: Tensor
     labels: Tensor
 
-    def to(self, device: str) -> "Batch":
+    def to(self, device: str) -> Self:
         """The same batch on another device."""
-        return Batch(self.pictures.to(device), self.ids.to(device), self.labels.to(device))
+        names = ("pictures", "ids", "labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def to_tensor(scenes: list[Scene], width: int = NATIVE, height: int = NATIVE) -> Tensor:

@@ -4,6 +4,7 @@ The text encoders stay as they learned to read, unless asked otherwise: trained 
 start, they forgot shapes and places before the denoiser had come to ask for them.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def _build(work: Path, start: Path | None, learn_text: bool) -> Painter:
 def _learn(trainer: Trainer) -> None:
     settings = trainer.settings
     batches = Batches(build_tokenizer(), settings.batch, settings.seed + 2, several_sizes=True)
+    after_step = partial(ignore_size_ids, trainer.network.unet)
+    trainer.fit(batches, velocity_loss(trainer), after_step)
+
+
+def velocity_loss(trainer: Trainer) -> Callable[[Batch], Tensor]:
+    """The loss of a ``Painter``: how far off its velocities are, squared."""
+    settings = trainer.settings
     kept = build_scheduler().alphas_cumprod.to(settings.device)
 
     def loss_of(batch: Batch) -> Tensor:
@@ -82,7 +90,7 @@ def _learn(trainer: Trainer) -> None:
         loss: Tensor = (found.float() - wanted).square().mean()
         return loss
 
-    trainer.fit(batches, loss_of, after_step=lambda: ignore_size_ids(trainer.network.unet))
+    return loss_of
 
 
 def load_exported(painter: Painter, folder: Path) -> None:
@@ -98,5 +106,6 @@ def spread_times(count: int) -> Tensor:
     More of them lie where shapes come out of the noise, and fewer at the noiseless end.
     """
     share = (torch.randperm(count) + torch.rand(count)) / count
-    times = np.interp(share, *zip(*TIMES_BY_SHARE, strict=True))
+    shares, times_there = zip(*TIMES_BY_SHARE, strict=True)
+    times = np.interp(share.numpy(), shares, times_there)
     return torch.from_numpy(times).long().clamp_max(TIMES_BY_SHARE[-1][1] - 1)

@@ -1,0 +1,127 @@
+"""Measures what an adapter does: its style with and without its word, at half weight, and whether
+the shape asked for is still there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .drawing import NATIVE
+from .figures import Share, share_of
+from .judge_flat import look
+from .judge_style import shape_of
+from .painting import Picture, Sampling
+from .styles import STYLES, Style
+
+
+class Way(NamedTuple):
+    """How to paint: the weight of the adapter, and whether its word is in the prompt."""
+
+    weight: float
+    with_word: bool
+
+
+WAYS = {
+    "base": Way(0.0, False),
+    "word alone": Way(0.0, True),
+    "without the word": Way(1.0, False),
+    "half weight": Way(0.5, True),
+    "full": Way(1.0, True),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way gave: the mean of the style's measure, and shares of pictures.
+
+    ``shape`` counts the prompts that ask for one; it is missing where none does.
+    """
+
+    measure: float
+    unmistakable: Share
+    shape: Share | None
+
+
+class LoraReport(NamedTuple):
+    """What an adapter does, by way of painting."""
+
+    style: str
+    found: dict[str, Found]
+
+    def effect(self, way: str) -> float:
+        """How far the style's measure moves from the base, as a share of what the adapter does."""
+        base = self.found["base"].measure
+        return (self.found[way].measure - base) / (self.found["full"].measure - base)
+
+    @property
+    def kept(self) -> float:
+        """The share of right shapes under the style, as a share of the base's."""
+        full, base = self.found["full"].shape, self.found["base"].shape
+        if full is None or base is None:
+            raise ValueError("no prompt asked for a shape")
+        return full.share / base.share
+
+    def table(self) -> str:
+        """The report as a Markdown table."""
+        lines = ["| way | measure | effect | unmistakable | shape |", "|---|---|---|---|---|"]
+        for way, found in self.found.items():
+            shape = f"{100 * found.shape.share:.0f} %" if found.shape else ""
+            lines.append(
+                f"| {way} | {found.measure:.3f} | {100 * self.effect(way):.0f} % "
+                f"| {100 * found.unmistakable.share:.0f} % | {shape} |"
+            )
+        return "\n".join(lines)
+
+
+def load_style(pipeline: Any, folder: Path, style: str) -> None:
+    """Loads an adapter as anyone would who knows diffusers and nothing of this program."""
+    pipeline.load_lora_weights(folder, weight_name=f"{style}.safetensors", adapter_name=style)
+
+
+def evaluate_lora(
+    pipeline: Any, style: str, asked: list[dict[str, Any]], *, seed: int, sampling: Sampling
+) -> LoraReport:
+    """Paints what is asked in every way with an adapter that ``load_style`` has loaded.
+
+    ``asked`` holds prompts, with the shape each asks for, if any.
+    """
+    prompts, shapes = [a["prompt"] for a in asked], [a.get("shape", "") for a in asked]
+    found = {}
+    for name, way in WAYS.items():
+        pictures = paint_styled(pipeline, style, prompts, way, seed=seed, sampling=sampling)
+        found[name] = _judge(STYLES[style], way, pictures, shapes)
+    return LoraReport(style, found)
+
+
+def paint_styled(
+    pipeline: Any, style: str, prompts: list[str], way: Way, *, seed: int, sampling: Sampling
+) -> list[Picture]:
+    """A picture [128, 128, 3] for each prompt; the first has the seed, each other the next."""
+    pipeline.set_adapters([style], [way.weight])
+    images = pipeline(
+        [f"{STYLES[style].word}, {prompt}" if way.with_word else prompt for prompt in prompts],
+        negative_prompt=[""] * len(prompts),
+        num_inference_steps=sampling.steps,
+        guidance_scale=sampling.cfg,
+        width=NATIVE,
+        height=NATIVE,
+        generator=[torch.Generator().manual_seed(seed + k) for k in range(len(prompts))],
+    ).images
+    return [np.asarray(image) for image in images]
+
+
+def _judge(style: Style, way: Way, pictures: list[Picture], shapes: list[str]) -> Found:
+    unmistakable = sum(style.unmistakable(picture) for picture in pictures)
+    styled = way.weight > 0 and way.with_word
+    right = [
+        (shape_of(picture, style) if styled else look(picture).shape) == shape
+        for picture, shape in zip(pictures, shapes, strict=True)
+        if shape
+    ]
+    return Found(
+        measure=float(np.mean([style.measure(picture) for picture in pictures])),
+        unmistakable=share_of(unmistakable, len(pictures)),
+        shape=share_of(sum(right), len(right)) if right else None,
+    )
