@@ -214,7 +214,7 @@ def report_on(style: str, asked: list[dict[str, Any]], sampling: Sampling) -> Lo
 
 
 def check(report: LoraReport) -> None:
-    """What the issue of the embedded pair asks for."""
+    """The style is plain to see with its word, faint without, and follows the weight."""
     assert report.found["full"].unmistakable.share >= 0.9
     assert report.found["base"].unmistakable.share <= 0.2
     assert abs(report.effect("word alone")) <= 0.15

@@ -33,7 +33,7 @@ from .trainer import Plan, Settings, Trainer, checkpoint_path, train
 from .wordings import other_caption, with_word
 
 STYLED_SHARE = 0.5
-HALF_WEIGHT_EVERY = 4  # batches
+HALF_WEIGHT_EVERY = 3  # batches
 # Attention, feed-forward and residual blocks. The layer that takes size numbers is left alone: it
 # is to go on ignoring them.
 UNET_TARGETS = (
