@@ -27,26 +27,29 @@ from model_plugins.postcard.training.words import SHAPES, SIZES
 
 # The least share of right pictures, with every fixed prompt and seed.
 THRESHOLDS = {
-    "ground colour": 0.98,
-    "object colour": 0.95,
-    "object place": 0.93,
-    "object shape": 0.80,
-    "time of day": 0.95,
-    "terrain": 0.95,
-    "named extra present": 0.75,
-    "both of a pair right": 0.55,
+    "ground colour": 0.99,
+    "object colour": 0.98,
+    "object place": 0.97,
+    "object size": 0.97,
+    "object shape": 0.95,
+    "time of day": 0.98,
+    "terrain": 0.98,
+    "named extra present": 0.97,
+    "both of a pair right": 0.85,
     "negative prompt removes": 0.70,
+    "layout kept at low strength": 0.75,
+    "prompt followed at high strength": 0.90,
 }
 # The same with a few prompts and one seed, where a single picture weighs more.
 QUICK_THRESHOLDS = {
-    "ground colour": 0.90,
-    "object colour": 0.85,
-    "object place": 0.85,
-    "object shape": 0.65,
-    "time of day": 0.85,
-    "terrain": 0.85,
-    "named extra present": 0.60,
-    "both of a pair right": 0.30,
+    "ground colour": 1.0,
+    "object colour": 0.92,
+    "object place": 0.92,
+    "object shape": 0.85,
+    "time of day": 0.87,
+    "terrain": 0.87,
+    "named extra present": 0.80,
+    "both of a pair right": 0.60,
 }
 # What the judges themselves must reach on a small number of drawn scenes.
 JUDGES_THRESHOLD = 0.96

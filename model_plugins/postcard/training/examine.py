@@ -21,6 +21,8 @@ from .verdicts import judge_flat, judge_landscape, judge_pair, judge_removal, li
 log = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts.json")
+# Added to each seed for negative prompts: what nobody asked for is seldom in a picture.
+MORE_SEEDS = (0, 1000, 2000, 3000, 4000)
 LOW_STRENGTH, HIGH_STRENGTH = 0.3, 0.9
 KEPT = 0.5  # likeness from which on the layout of a landscape counts as kept
 
@@ -64,7 +66,8 @@ class Examiner:
     def negative(self, wanted: dict[str, str]) -> None:
         """A negative prompt: counts where the thing is seen while nothing is said against it."""
         name = wanted["negative"]
-        for seed, picture in zip(self._seeds, self._paint(wanted), strict=True):
+        for seed in (seed + more for seed in self._seeds for more in MORE_SEEDS):
+            picture = self._painter.paint(wanted["prompt"], seed)
             if name in self._judge.look(picture).extras:
                 without = self._painter.paint(wanted["prompt"], seed, negative=name)
                 self.tally.judge(judge_removal(self._judge, without, name))

@@ -43,9 +43,10 @@ SEEDED = (
     "a big red heart on a white background",
 )
 NEGATIVES = (
-    ("the sea by day", "clouds", 3),
-    ("hills by day", "sun", 2),
-    ("mountains at sunset", "clouds", 1),
+    ("the sea by day", "clouds", 6),
+    ("the sea by day", "sun", 3),
+    ("a city by day", "sun", 8),
+    ("a desert at sunset", "clouds", 10),
 )
 FROM_IMAGE = (
     ("hills by day with a red house", "hills at night with the moon"),
@@ -73,7 +74,7 @@ def draw_sheets(pipeline: Any, folder: Path, loras: Path) -> None:
         "sheet": (_prompts(painter), 6),
         "cfg-steps": (_grid(painter), len(GRID_CFG)),
         "seeds": (_seeds(painter), len(SEEDS)),
-        "negative": (_negatives(painter), 2 * len(NEGATIVES)),
+        "negative": (_negatives(painter), len(NEGATIVES)),
         "image-to-image": (_from_image(painter), len(STRENGTHS) + 1),
         "sizes": (_sizes(painter), 4),
         "steps": (_developing(painter), len(SHOWN_STEPS) + 1),
