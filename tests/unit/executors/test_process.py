@@ -150,5 +150,6 @@ async def test_closing_ends_a_worker_that_is_just_starting() -> None:
     async with executor() as (running, heard):
         running.load("colours")
         await asyncio.sleep(0.01)
-    assert heard[-1].state == "failed"
+    # Unloaded, where the worker had been told to load by then.
+    assert heard[-1].state in ("failed", "unloaded")
     assert running._worker is None or not running._worker.alive
