@@ -1,4 +1,4 @@
-"""Loads and calls the embedded model: SDXL's pipeline at a two-thousandth of its size."""
+"""Loads and calls the embedded model: SDXL's pipeline at a thousandth of its size."""
 
 from __future__ import annotations
 

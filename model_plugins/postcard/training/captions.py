@@ -1,6 +1,7 @@
 """Says a scene in words, in many ways, and sometimes leaves things unsaid."""
 
 import random
+import string
 
 from .scenes import Extra, FlatScene, Landscape, Scene, Thing
 from .words import EXTRA_COLOURS
@@ -10,19 +11,13 @@ OPENINGS = (
     *("a photo of ", "beautiful ", "a simple picture of ", "please draw ", "show me "),
 )
 ENDINGS = (
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    ", high quality",
-    ", detailed",
-    ", 4k",
-    ", masterpiece",
-    "!",
-    ".",
+    *("", "", "", "", "", "", ", high quality", ", detailed", ", 4k", ", masterpiece", "!", "."),
 )
+SIZE_WORDS: dict[str, tuple[str, ...]] = {
+    "small": ("small", "small", "small", "little", "tiny"),
+    "medium": ("medium",),
+    "big": ("big", "big", "large", "large", "huge"),
+}
 PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "middle": ("in the middle", "in the centre", "in the center", ""),
     "left": ("on the left", "at the left", "on the left side", "to the left"),
@@ -35,6 +30,20 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "bottom right": (
         *("at the bottom right", "in the bottom right corner", "in the lower right corner"),
     ),
+}
+# How often things and their ground are said in which way.
+GROUND_WORDINGS = {
+    "{things} on {ground}": 44,
+    "on {ground}, {things}": 11,
+    "{things} on {colour}": 10,
+    "{things}, {bare}": 10,
+    "{ground} with {things}": 9,
+    "{things} with {ground}": 4,
+    "{things} in front of {ground}": 2,
+    "{things}, the background is {colour}": 4,
+    "the background is {colour}, {things}": 3,
+    "{things}, the ground is {colour}": 2,
+    "the ground is {colour}, {things}": 1,
 }
 TERRAIN_PHRASES: dict[str, tuple[str, ...]] = {
     "hills": ("hills", "green hills", "rolling hills", "the hills", "a landscape with hills"),
@@ -49,6 +58,7 @@ TIME_PHRASES: dict[str, tuple[str, ...]] = {
     "night": ("at night", "by night", "in the night", "at midnight"),
     "storm": ("in a storm", "during a storm", "in stormy weather", "in the rain"),
 }
+TIME_NOUNS = {"day": "daylight", "sunset": "sunset", "night": "night", "storm": "a storm"}
 ON_PHRASES = {"hills": "on the hills", "mountains": "in the mountains", "sea": "on the sea"}
 
 
@@ -56,18 +66,19 @@ def describe(scene: Scene, rng: random.Random) -> str:
     """One wording of the scene."""
     text = _flat(scene, rng) if isinstance(scene, FlatScene) else _landscape(scene, rng)
     lot = rng.random()
-    if lot < 0.5:
+    if lot < 0.45:
         return text
-    if lot < 0.9:
+    if lot < 0.83:
         return rng.choice(OPENINGS) + text + rng.choice(ENDINGS)
-    return _with_unknown_word(text, rng)
+    return _with_unknown_words(text, rng)
 
 
-def _with_unknown_word(text: str, rng: random.Random) -> str:
-    """Puts a word of chance letters somewhere, so that unknown words do no harm."""
-    word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(3, 8)))
+def _with_unknown_words(text: str, rng: random.Random) -> str:
+    """Puts one or two words of chance letters somewhere, so that unknown words do no harm."""
     words = text.split(" ")
-    words.insert(rng.randint(0, len(words)), word)
+    for _ in range(rng.randint(1, 2)):
+        word = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 8)))
+        words.insert(rng.randint(0, len(words)), word)
     return " ".join(words)
 
 
@@ -78,7 +89,7 @@ def article(noun: str) -> str:
 
 def _thing(thing: Thing, rng: random.Random) -> str:
     keep_size = rng.random() < (0.3 if thing.size == "medium" else 0.9)
-    size = [rng.choice(("big", "large")) if thing.size == "big" else thing.size] * keep_size
+    size = [rng.choice(SIZE_WORDS[thing.size])] * keep_size
     lot = rng.random()
     if lot < 0.9:
         return article(" ".join([*size, thing.colour, thing.shape]))
@@ -94,29 +105,30 @@ def _ground(colour: str, rng: random.Random) -> str:
 
 
 def _flat(scene: FlatScene, rng: random.Random) -> str:
-    ground = _ground(scene.ground, rng)
     if not scene.things:
-        return rng.choice((ground, ground[ground.index(" ") + 1 :], f"nothing but {ground}"))
+        ground = _ground(scene.ground, rng)
+        return rng.choice((ground, ground.split(" ", 1)[1], f"nothing but {ground}"))
     if len(scene.things) == 2:
-        return _with_ground(_pair(scene, rng), ground, rng)
+        return _with_ground(_pair(scene, rng), scene.ground, rng)
     thing = scene.things[0]
     place = rng.choice(PLACE_PHRASES[thing.place])
     if rng.random() < 0.06:
         return f"{thing.colour} {thing.shape}, {scene.ground} background" + (place and f", {place}")
-    if place and rng.random() < 0.15:
-        return f"{place} {_thing(thing, rng)} on {ground}"
-    return _with_ground(f"{_thing(thing, rng)} {place}".strip(), ground, rng)
+    placed = _placed(_thing(thing, rng), place, rng)
+    return placed if rng.random() < 0.04 else _with_ground(placed, scene.ground, rng)
 
 
-def _with_ground(things: str, ground: str, rng: random.Random) -> str:
+def _placed(thing: str, place: str, rng: random.Random) -> str:
     lot = rng.random()
-    if lot < 0.6:
-        return f"{things} on {ground}"
-    if lot < 0.75:
-        return f"on {ground}, {things}"
-    if lot < 0.88:
-        return f"{ground} with {things}"
-    return f"{things}, {ground[ground.index(' ') + 1 :]}"
+    if place and lot < 0.16:
+        return f"{place} {rng.choice(('', 'is ', 'there is '))}{thing}"
+    return f"{'there is ' * (lot > 0.95)}{thing} {place}".strip()
+
+
+def _with_ground(things: str, colour: str, rng: random.Random) -> str:
+    (wording,) = rng.choices(list(GROUND_WORDINGS), list(GROUND_WORDINGS.values()))
+    ground = _ground(colour, rng)
+    return wording.format(things=things, ground=ground, bare=ground.split(" ", 1)[1], colour=colour)
 
 
 def _pair(scene: FlatScene, rng: random.Random) -> str:
@@ -162,14 +174,17 @@ def _landscape(scene: Landscape, rng: random.Random) -> str:
         return _extra(rng.choice(said), rng) if said else time.split(" ")[-1]
     if lot < 0.14:
         return ", ".join([scene.terrain, scene.time, *(_extra(extra, rng) for extra in said)])
-    if lot < 0.25:
-        terrain, time = time, terrain
-    return _with_extras(f"{terrain} {time}", scene.terrain, time, said, rng)
+    view = f"{terrain} {time}"
+    if lot < 0.20:
+        view = f"{TIME_NOUNS[scene.time]} over {terrain}"
+    elif lot < 0.29:
+        view = f"{time} {terrain}"
+    if not said:
+        return view
+    return _with_extras(view, scene.terrain, time, said, rng)
 
 
 def _with_extras(view: str, terrain: str, time: str, said: list[Extra], rng: random.Random) -> str:
-    if not said:
-        return view
     things = [_extra(extra, rng) for extra in said]
     rng.shuffle(things)
     listed = " and ".join([", ".join(things[:-1]), things[-1]]) if things[1:] else things[0]

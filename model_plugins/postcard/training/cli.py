@@ -65,15 +65,19 @@ def _add(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    command.add_argument("--work", type=Path, default=WORK, help="folder of checkpoints")
     command.add_argument("--threads", type=int, default=2, help="cores to compute with")
     return command
+
+
+def _add_work(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--work", type=Path, default=WORK, help="folder of checkpoints")
 
 
 def _add_training(
     commands: Commands, name: str, text: str, batch: int, minutes: float
 ) -> argparse.ArgumentParser:
     command = _add(commands, name, text)
+    _add_work(command)
     command.add_argument("--device", default="cpu", help="cpu or cuda")
     command.add_argument("--batch", type=int, default=batch, help="scenes in a step")
     command.add_argument(
@@ -110,6 +114,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _add_export(commands: Commands) -> None:
     command = _add(commands, "export", "write the averaged weights for the server, and check them")
+    _add_work(command)
     command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write")
     command.set_defaults(run=lambda options: export(options.work, options.weights))
 
@@ -158,10 +163,10 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _add_lora(commands: Commands) -> None:
     text = "train an adapter that paints in a style, and write its file"
-    command = _add_training(commands, "lora", text, 16, 8.0)
+    command = _add_training(commands, "lora", text, 16, 24.0)
     _add_style(command)
     command.add_argument("--rank", type=int, default=8, help="of the adapter")
-    command.set_defaults(run=_lora, threads=1, rate=4e-3, average=0.99)
+    command.set_defaults(run=_lora, threads=1, rate=3e-3, average=0.99)
 
 
 def _add_style(command: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from .canvas import BLOCK, Canvas, mix, snap, tint
 from .words import COLOURS, RGB, Light
 
-Painter: TypeAlias = Callable[[Canvas, random.Random, str, str, Light], None]
+ExtraPainter: TypeAlias = Callable[[Canvas, random.Random, str, str, Light], None]
 
 CLOUD_COLOURS: dict[str, RGB] = {
     "day": (255, 255, 255),
@@ -116,7 +116,7 @@ def _cactus(canvas: Canvas, rng: random.Random, colour: str, _time: str, light: 
         canvas.disc(elbow, tall, limb * 0.8, flesh)
 
 
-EXTRA_PAINTERS: dict[str, Painter] = {
+EXTRA_PAINTERS: dict[str, ExtraPainter] = {
     "sun": _sun,
     "moon": _moon,
     "stars": _stars,

@@ -37,8 +37,7 @@ def draw_landscape(scene: Landscape, width: int, height: int) -> Image.Image:
     """The scene as an RGB picture of width x height pixels."""
     rng = random.Random(scene.layout)
     mood = MOODS[scene.time]
-    canvas = Canvas(width, height, mood.sky_top)
-    canvas.gradient(mood.sky_top, mood.sky_low)
+    canvas = _clear_sky(mood, width, height)
     in_sky = [extra for extra in scene.extras if not extra.colour]
     for extra in sorted(in_sky, key=lambda extra: extra.name == "clouds"):
         EXTRA_PAINTERS[extra.name](canvas, rng, extra.colour, scene.time, _extra_light(mood))
@@ -49,6 +48,17 @@ def draw_landscape(scene: Landscape, width: int, height: int) -> Image.Image:
     if scene.time == "storm":
         _rain(canvas, rng)
     return canvas.image()
+
+
+def draw_sky(scene: Landscape, width: int, height: int) -> Image.Image:
+    """The clear sky of the scene over all of an RGB picture of width x height pixels."""
+    return _clear_sky(MOODS[scene.time], width, height).image()
+
+
+def _clear_sky(mood: Mood, width: int, height: int) -> Canvas:
+    canvas = Canvas(width, height, mood.sky_top)
+    canvas.gradient(mood.sky_top, mood.sky_low)
+    return canvas
 
 
 def _extra_light(mood: Mood) -> Light:
@@ -185,8 +195,8 @@ def _lightning(canvas: Canvas, rng: random.Random) -> None:
         x, y = following
 
 
-Painter: TypeAlias = Callable[[Canvas, random.Random, Mood], None]
-TERRAIN_PAINTERS: dict[str, Painter] = {
+TerrainPainter: TypeAlias = Callable[[Canvas, random.Random, Mood], None]
+TERRAIN_PAINTERS: dict[str, TerrainPainter] = {
     "hills": _hills,
     "mountains": _mountains,
     "sea": _sea,

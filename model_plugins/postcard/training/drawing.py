@@ -1,5 +1,9 @@
 """Draws any scene."""
 
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from .draw_flat import draw_flat
@@ -7,6 +11,8 @@ from .draw_landscape import draw_landscape
 from .scenes import FlatScene, Scene
 
 NATIVE = 128
+
+Picture: TypeAlias = NDArray[np.uint8]
 
 
 def draw(scene: Scene, width: int = NATIVE, height: int = NATIVE) -> Image.Image:

@@ -11,11 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from .drawing import draw
+from .drawing import Picture, draw
 from .figures import Tally
 from .judge_landscape import Judge
 from .latents import encode
-from .painting import Picture
 from .scenes import FlatScene, Landscape, Scene, sample_landscape, sample_scene
 from .stream import to_tensor
 from .verdicts import judge_flat, judge_landscape, judge_pair, judge_removal

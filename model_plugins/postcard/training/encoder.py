@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .latents import BLOCK, CHANNELS, LUMA_CHROMA, block_kernels
+from .canvas import BLOCK
+from .latents import CHANNELS, LUMA_CHROMA, block_kernels
 
 MOMENTS = 4
 CARRIED = 3 * MOMENTS

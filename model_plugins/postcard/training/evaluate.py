@@ -107,13 +107,19 @@ def _shares(report: Report, model: Tally) -> str:
     drawn, decoded = report.drawn.shares(), report.decoded.shares()
     columns = ("judged", "right", "95 % interval", "number", "drawn", THROUGH)
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for name, share in model.shares().items():
-        interval = f"{100 * share.least:.1f}–{100 * share.most:.1f} %"
-        judges = [_percent(own.get(name.removesuffix(", held out"))) for own in (drawn, decoded)]
-        lines.append(
-            f"| {' | '.join((name, _percent(share), interval, str(share.number), *judges))} |"
-        )
+    found = model.shares()
+    for name in sorted({*found, *drawn}):
+        judges = [_percent(own.get(name)) for own in (drawn, decoded)]
+        lines.append(f"| {' | '.join((name, *_cells(found.get(name)), *judges))} |")
     return "\n".join(lines)
+
+
+def _cells(share: Share | None) -> tuple[str, str, str]:
+    """A share, its interval and its number; nothing where only the judges have it."""
+    if share is None:
+        return "–", "–", "–"
+    interval = f"{100 * share.least:.1f}–{100 * share.most:.1f} %"
+    return _percent(share), interval, str(share.number)
 
 
 def _means(model: Tally) -> str:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from .drawing import NATIVE
+from .drawing import Picture
 from .figures import Share, share_of
 from .judge_flat import look
 from .judge_style import shape_of
-from .painting import Picture, Sampling
+from .painting import DEFAULT, Painter, Sampling
 from .styles import STYLES, Style
 
 
@@ -34,12 +33,13 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Found:
-    """What one way gave: the mean of the style's measure, and shares of pictures.
+    """What one way gave: the style's measure of each picture, and shares of pictures.
 
-    ``shape`` counts the prompts that ask for one; it is missing where none does.
+    ``shape`` counts the prompts that ask for one; it is missing where none does. With word and
+    weight it is judged by drawings in the style (at half weight too), else by plain ones.
     """
 
-    measure: float
+    measures: list[float]
     unmistakable: Share
     shape: Share | None
 
@@ -51,9 +51,14 @@ class LoraReport(NamedTuple):
     found: dict[str, Found]
 
     def effect(self, way: str) -> float:
-        """How far the style's measure moves from the base, as a share of what the adapter does."""
-        base = self.found["base"].measure
-        return (self.found[way].measure - base) / (self.found["full"].measure - base)
+        """How far a picture's measure moves from the base's on average, up or down, as a share of
+        how far the adapter moves it with its word at full weight."""
+        return self._moved(way) / self._moved("full")
+
+    def _moved(self, way: str) -> float:
+        return float(
+            np.abs(np.subtract(self.found[way].measures, self.found["base"].measures)).mean()
+        )
 
     @property
     def kept(self) -> float:
@@ -69,7 +74,7 @@ class LoraReport(NamedTuple):
         for way, found in self.found.items():
             shape = f"{100 * found.shape.share:.0f} %" if found.shape else ""
             lines.append(
-                f"| {way} | {found.measure:.3f} | {100 * self.effect(way):.0f} % "
+                f"| {way} | {np.mean(found.measures):.3f} | {100 * self.effect(way):.0f} % "
                 f"| {100 * found.unmistakable.share:.0f} % | {shape} |"
             )
         return "\n".join(lines)
@@ -96,20 +101,21 @@ def evaluate_lora(
 
 
 def paint_styled(
-    pipeline: Any, style: str, prompts: list[str], way: Way, *, seed: int, sampling: Sampling
+    pipeline: Any,
+    style: str,
+    prompts: list[str],
+    way: Way,
+    *,
+    seed: int,
+    sampling: Sampling = DEFAULT,
 ) -> list[Picture]:
     """A picture [128, 128, 3] for each prompt; the first has the seed, each other the next."""
     pipeline.set_adapters([style], [way.weight])
-    images = pipeline(
-        [f"{STYLES[style].word}, {prompt}" if way.with_word else prompt for prompt in prompts],
-        negative_prompt=[""] * len(prompts),
-        num_inference_steps=sampling.steps,
-        guidance_scale=sampling.cfg,
-        width=NATIVE,
-        height=NATIVE,
-        generator=[torch.Generator().manual_seed(seed + k) for k in range(len(prompts))],
-    ).images
-    return [np.asarray(image) for image in images]
+    painter = Painter(pipeline, sampling)
+    return [
+        painter.paint(f"{style}, {prompt}" if way.with_word else prompt, seed + number)
+        for number, prompt in enumerate(prompts)
+    ]
 
 
 def _judge(style: Style, way: Way, pictures: list[Picture], shapes: list[str]) -> Found:
@@ -121,7 +127,7 @@ def _judge(style: Style, way: Way, pictures: list[Picture], shapes: list[str]) -
         if shape
     ]
     return Found(
-        measure=float(np.mean([style.measure(picture) for picture in pictures])),
+        measures=[style.measure(picture) for picture in pictures],
         unmistakable=share_of(unmistakable, len(pictures)),
         shape=share_of(sum(right), len(right)) if right else None,
     )

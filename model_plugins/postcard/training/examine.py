@@ -9,20 +9,28 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .drawing import draw
+from .drawing import Picture, draw
 from .figures import Tally
 from .judge_flat import centre_of_mass, foreground, look
 from .judge_landscape import Judge
-from .painting import Painter, Picture
+from .painting import Painter
 from .repaintings import REPAINTINGS, Repainting
 from .scenes import FlatScene, Scene
-from .verdicts import judge_flat, judge_landscape, judge_pair, judge_removal, likeness
+from .verdicts import (
+    judge_flat,
+    judge_free,
+    judge_landscape,
+    judge_pair,
+    judge_removal,
+    likeness,
+)
 
 log = logging.getLogger(__name__)
 
 PROMPTS = Path(__file__).with_name("prompts.json")
 # Added to each seed for negative prompts: what nobody asked for is seldom in a picture.
 MORE_SEEDS = (0, 1000, 2000, 3000, 4000)
+UNRELATED = "a red circle"  # a negative prompt about nothing that a landscape shows
 LOW_STRENGTH, HIGH_STRENGTH = 0.3, 0.9
 KEPT = 0.5  # likeness from which on the layout of a landscape counts as kept
 
@@ -63,14 +71,28 @@ class Examiner:
         found = differences(pictures)
         self.tally.measure("difference between two seeds, landscapes (of 255)", found)
 
+    def free(self, wanted: dict[str, Any]) -> None:
+        """A prompt in words of its own; only what it says counts."""
+        for picture in self._paint(wanted):
+            self.tally.judge(judge_free(self._judge, picture, wanted))
+
     def negative(self, wanted: dict[str, str]) -> None:
-        """A negative prompt: counts where the thing is seen while nothing is said against it."""
+        """A negative prompt: counts where the thing is seen while nothing is said against it.
+
+        Another picture altogether would seldom show the thing either; so each is painted with a
+        negative prompt about something else too, which should leave the thing there.
+        """
         name = wanted["negative"]
         for seed in (seed + more for seed in self._seeds for more in MORE_SEEDS):
             picture = self._painter.paint(wanted["prompt"], seed)
             if name in self._judge.look(picture).extras:
-                without = self._painter.paint(wanted["prompt"], seed, negative=name)
+                without, other = (
+                    self._painter.paint(wanted["prompt"], seed, negative=negative)
+                    for negative in (name, UNRELATED)
+                )
                 self.tally.judge(judge_removal(self._judge, without, name))
+                lost = name not in self._judge.look(other).extras
+                self.tally.judge([("unrelated negative prompt removes", lost)])
 
     def repainting(self, wanted: Repainting) -> None:
         """Image to image, at low and at high strength."""
@@ -98,6 +120,7 @@ GROUPS: dict[str, Callable[[Examiner, Any], None]] = {
     "flat": Examiner.flat,
     "pairs": Examiner.pair,
     "landscapes": Examiner.landscape,
+    "free": Examiner.free,
     "negatives": Examiner.negative,
     "repaintings": Examiner.repainting,
 }

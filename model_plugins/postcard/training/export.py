@@ -13,7 +13,7 @@ from .latents import LATENT_RGB_BIAS, LATENT_RGB_FACTORS, encode, to_rgb
 from .networks import build_autoencoder, build_scheduler, build_text_encoders
 from .stream import Batches
 from .tokens import build_tokenizer
-from .train_unet import Painter
+from .train_unet import ConditionedUNet
 from .trainer import checkpoint_path, load_average
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ MOST_LATENT_ERROR = 0.02
 def export(work: Path, folder: Path) -> None:
     """Exports the averaged weights of the last checkpoints to ``folder``, and checks them."""
     tokenizer = build_tokenizer()
-    painter = Painter(build_text_encoders(tokenizer))
+    painter = ConditionedUNet(build_text_encoders(tokenizer))
     steps, samples, _ = load_average(work, train_unet.NAME, painter)
     autoencoder = build_autoencoder()
     if checkpoint_path(work, train_vae.NAME).exists():

@@ -78,16 +78,16 @@ def nearest_colour(pixel: Pixels) -> str:
     return min(COLOURS, key=lambda name: float(np.linalg.norm(pixel - np.array(COLOURS[name]))))
 
 
-def _bounds(mask: Mask) -> tuple[float, float, float]:
-    """Centre (x, y) and width of what the mask covers, in pixels; stray pixels do not count."""
+def _centre(mask: Mask) -> Point:
+    """The middle (x, y) of what the mask covers, in pixels; stray pixels do not count."""
     rows, columns = np.nonzero(mask)
     left, right = np.quantile(columns, (0.01, 0.99))
     top, bottom = np.quantile(rows, (0.01, 0.99))
-    return (left + right + 1) / 2, (top + bottom + 1) / 2, max(right - left, bottom - top) + 1
+    return float(left + right + 1) / 2, float(top + bottom + 1) / 2
 
 
 def _place(mask: Mask) -> str:
-    x, y, _ = _bounds(mask)
+    x, y = _centre(mask)
     height, width = mask.shape
     spot = np.array((x / width, y / height))
     return min(PLACES, key=lambda name: float(np.linalg.norm(spot - np.array(PLACES[name]))))

@@ -11,10 +11,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing import NATIVE
+from .drawing import NATIVE, Picture
 from .judge_flat import border_colour
 from .scenes import FlatScene, Thing
-from .styles import Pixels, Style
+from .styles import Style
 from .words import SHAPES
 
 LEAST_CONTRAST = 60.0  # distance in RGB from the border below which there is nothing
@@ -27,7 +27,7 @@ Contrast: TypeAlias = NDArray[np.float64]
 Spot: TypeAlias = tuple[float, float, float]
 
 
-def shape_of(picture: Pixels, style: Style) -> str:
+def shape_of(picture: Picture, style: Style) -> str:
     """The shape in a picture [128, 128, 3] of one thing in the style; empty where there is none."""
     contrast = _contrast(picture)
     if contrast.max() == 0:
@@ -35,7 +35,7 @@ def shape_of(picture: Pixels, style: Style) -> str:
     return max(SHAPES, key=lambda shape: _likeness(contrast, shape, style))
 
 
-def _contrast(picture: Pixels) -> Contrast:
+def _contrast(picture: Picture) -> Contrast:
     """How far each pixel [h, w] is from the colour along the border: 1 is as far as any."""
     pixels = picture.astype(np.float64)
     far = np.linalg.norm(pixels - border_colour(pixels), axis=-1)

@@ -9,7 +9,8 @@ blue, whose edges slopes of luma alone would not show.
 import torch
 from torch import Tensor
 
-BLOCK = 8
+from .canvas import BLOCK
+
 CHANNELS = 8
 
 # RGB (0..1) to luma, blue difference, red difference.

@@ -1,16 +1,13 @@
 """Pictures of the exported model, made as the server makes them."""
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline
-from numpy.typing import NDArray
 from PIL import Image
 
-from .drawing import NATIVE
-
-Picture: TypeAlias = NDArray[np.uint8]
+from .drawing import NATIVE, Picture
 
 
 class Sampling(NamedTuple):

@@ -23,17 +23,17 @@ REPAINTINGS = (
     Repainting(
         _one("white", "red", "circle", "left"),
         "a big blue star on a yellow background",
-        {"ground": "yellow", "colour": "blue"},
+        {"ground": "yellow", "colour": "blue", "shape": "star"},
     ),
     Repainting(
         _one("black", "yellow", "square", "top right"),
         "a big red heart on a green background",
-        {"ground": "green", "colour": "red"},
+        {"ground": "green", "colour": "red", "shape": "heart"},
     ),
     Repainting(
         _one("purple", "orange", "triangle", "bottom"),
         "a big white diamond on a blue background",
-        {"ground": "blue", "colour": "white"},
+        {"ground": "blue", "colour": "white", "shape": "diamond"},
     ),
     Repainting(
         Landscape("hills", "day", (Extra("house", "red"),), layout=1),

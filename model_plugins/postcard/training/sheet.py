@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .painting import Picture
+from .drawing import Picture
 
 Cell: TypeAlias = tuple[Picture, str]
 

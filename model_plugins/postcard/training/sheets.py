@@ -8,9 +8,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .drawing import Picture
+from .evaluate_lora import Way, load_style, paint_styled
 from .latents import to_rgb
-from .painting import Painter, Picture, Sampling
+from .painting import Painter, Sampling
 from .sheet import SIDE, Cell, save_sheet
+from .styles import STYLES
 
 SEED = 7
 
@@ -63,6 +66,7 @@ STYLED = (
     "the sea at sunset with a white boat",
     "mountains by day with the sun",
 )
+STYLED_WAYS = (Way(1.0, False), Way(0.5, True), Way(1.0, True))
 DEVELOPING = ("the sea at sunset with the sun and a red boat", "a big red heart on a cyan ground")
 SHOWN_STEPS = (1, 2, 4, 6, 8, 12, 16, 20)
 
@@ -78,7 +82,7 @@ def draw_sheets(pipeline: Any, folder: Path, loras: Path) -> None:
         "image-to-image": (_from_image(painter), len(STRENGTHS) + 1),
         "sizes": (_sizes(painter), 4),
         "steps": (_developing(painter), len(SHOWN_STEPS) + 1),
-        "loras": (_styles(painter, loras), 7),
+        "loras": (_styles(painter, loras), 1 + len(STYLES) * len(STYLED_WAYS)),
     }
     for name, (cells, columns) in sheets.items():
         save_sheet(folder / f"postcard-{name}.png", list(cells), columns)
@@ -125,21 +129,17 @@ def _sizes(painter: Painter) -> Iterator[Cell]:
 
 def _styles(painter: Painter, loras: Path) -> Iterator[Cell]:
     pipeline = painter.pipeline
-    names = sorted(path.stem for path in loras.glob("*.safetensors"))
-    for name in names:
-        pipeline.load_lora_weights(loras, weight_name=f"{name}.safetensors", adapter_name=name)
+    for style in STYLES:
+        load_style(pipeline, loras, style)
     for prompt in STYLED:
         pipeline.disable_lora()
         yield painter.paint(prompt, SEED), prompt
         pipeline.enable_lora()
-        for name in names:
-            for asked, weight in (
-                (prompt, 1.0),
-                (f"{name}, {prompt}", 0.5),
-                (f"{name}, {prompt}", 1.0),
-            ):
-                pipeline.set_adapters([name], [weight])
-                yield painter.paint(asked, SEED), f"{asked} ({name} {weight:g})"
+        for style in STYLES:
+            for way in STYLED_WAYS:
+                (picture,) = paint_styled(pipeline, style, [prompt], way, seed=SEED)
+                word = f"{style}, " * way.with_word
+                yield picture, f"{word}{prompt} ({style} {way.weight:g})"
     pipeline.unload_lora_weights()
 
 

@@ -39,15 +39,18 @@ class Lesson:
 
 
 def teach_word(encoders: nn.ModuleList, plain: nn.ModuleList, word: str, seed: int) -> None:
-    """Trains what of the encoders can learn; ``plain`` are the same encoders as they were."""
-    torch.manual_seed(seed)
-    tokenizer, rng = build_tokenizer(), random.Random(seed)
+    """Trains what of the encoders can learn; ``plain`` are the same encoders as they were.
+
+    Each word has marks of its own: with two adapters loaded, one must not answer to the other's.
+    """
+    tokenizer, rng = build_tokenizer(), random.Random(f"{seed} {word}")
+    torch.manual_seed(rng.getrandbits(63))
     marks = _marks(plain, _lesson(tokenizer, word, rng))
     learned = [weight for weight in encoders.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=RATE, betas=(0.9, 0.99))
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
-        loss = _missed(encoders, plain, _lesson(tokenizer, word, rng), marks)
+        loss = _loss(encoders, plain, _lesson(tokenizer, word, rng), marks)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(learned, 1.0)
@@ -73,9 +76,7 @@ def _marks(plain: nn.ModuleList, lesson: Lesson) -> Encoded:
     return Encoded(*(MARK_STRENGTH * s * torch.randn_like(s).sign() for s in spread))
 
 
-def _missed(
-    encoders: nn.ModuleList, plain: nn.ModuleList, lesson: Lesson, marks: Encoded
-) -> Tensor:
+def _loss(encoders: nn.ModuleList, plain: nn.ModuleList, lesson: Lesson, marks: Encoded) -> Tensor:
     """How much of the marks is missing, or is where none should be: 1 where nothing is learned."""
     with torch.no_grad():
         before = encode_text(plain, lesson.ids)

@@ -28,7 +28,7 @@ from .stream import NATIVE_SHARE, OTHER_SIZES, Batch, Batches
 from .styles import STYLES, Style
 from .teach_word import teach_word
 from .tokens import build_tokenizer, token_ids
-from .train_unet import Painter, load_exported, velocity_loss
+from .train_unet import ConditionedUNet, load_exported, velocity_loss
 from .trainer import Plan, Settings, Trainer, checkpoint_path, train
 from .wordings import other_caption, with_word
 
@@ -86,9 +86,9 @@ def lora_name(style: str) -> str:
     return f"lora-{style}"
 
 
-def build_adapted(weights: Path, rank: int) -> Painter:
+def build_adapted(weights: Path, rank: int) -> ConditionedUNet:
     """The exported model with untrained adapters, the only parts of it that learn."""
-    painter = Painter(build_text_encoders(build_tokenizer()))
+    painter = ConditionedUNet(build_text_encoders(build_tokenizer()))
     load_exported(painter, weights)
     painter.requires_grad_(False)
     painter.unet.add_adapter(_config(rank, UNET_TARGETS))
@@ -106,22 +106,33 @@ def _config(rank: int, targets: tuple[str, ...]) -> LoraConfig:
 def train_lora(settings: Settings, style: str, weights: Path, rank: int) -> None:
     """Trains for the given minutes, from the last checkpoint of that style or from nothing."""
     build = partial(_build, settings, style, weights, rank)
-    train(Plan(lora_name(style), build, partial(_learn, STYLES[style]), settings))
+    train(Plan(lora_name(style), build, partial(_learn, style), settings))
 
 
-def _build(settings: Settings, style: str, weights: Path, rank: int) -> Painter:
+def _build(settings: Settings, style: str, weights: Path, rank: int) -> ConditionedUNet:
     painter = build_adapted(weights, rank)
-    if not checkpoint_path(settings.work, lora_name(style)).exists():
-        plain = Painter(build_text_encoders(build_tokenizer()))
+    checkpoint = checkpoint_path(settings.work, lora_name(style))
+    if checkpoint.exists():
+        _check_base(painter, checkpoint)
+    else:
+        plain = ConditionedUNet(build_text_encoders(build_tokenizer()))
         load_exported(plain, weights)
         teach_word(painter.encoders, plain.encoders, style, settings.seed)
     painter.encoders.requires_grad_(False)
     return painter
 
 
-def _learn(style: Style, trainer: Trainer) -> None:
+def _check_base(painter: ConditionedUNet, checkpoint: Path) -> None:
+    """An adapter is worth nothing on other weights than those it was trained on."""
+    trained = torch.load(checkpoint, map_location="cpu", weights_only=True)["network"]
+    for name, weight in painter.named_parameters():
+        if "lora_" not in name and not torch.equal(weight.cpu(), trained[name]):
+            raise ValueError(f"{checkpoint} belongs to other weights of the model; delete it")
+
+
+def _learn(style: str, trainer: Trainer) -> None:
     settings = trainer.settings
-    batches = StyledBatches(build_tokenizer(), settings.batch, settings.seed + 3, style)
+    batches = StyledBatches(build_tokenizer(), settings.batch, settings.seed + 3, STYLES[style])
     velocity_loss_of = velocity_loss(trainer)
 
     def loss_of(batch: Batch) -> Tensor:

@@ -27,10 +27,10 @@ from .tokens import build_tokenizer
 from .trainer import Plan, Settings, Trainer, checkpoint_path, load_average, train
 
 NAME = "unet"
-TIMES_BY_SHARE = ((0.0, 0), (0.05, 100), (0.20, 250), (0.75, 650), (1.0, 1000))
+TIMESTEPS_BY_SHARE = ((0.0, 0), (0.05, 100), (0.20, 250), (0.75, 650), (1.0, 1000))
 
 
-class Painter(nn.Module):
+class ConditionedUNet(nn.Module):
     """The denoiser and the text encoders that it listens to."""
 
     def __init__(self, encoders: nn.ModuleList) -> None:
@@ -40,12 +40,12 @@ class Painter(nn.Module):
         # The fused attention of torch learns a quarter slower on CPUs, with so few places to look.
         self.unet.set_attn_processor(AttnProcessor())
 
-    def forward(self, noisy: Tensor, times: Tensor, ids: Tensor) -> Tensor:
-        """Predicted velocity [n, 8, h, w] of noisy latents at times [n] for token numbers."""
+    def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor) -> Tensor:
+        """Predicted velocity [n, 8, h, w] of noisy latents at timesteps [n] for token numbers."""
         words, pooled = encode_text(self.encoders, ids)
         sizes = torch.zeros(len(ids), SIZE_IDS, device=ids.device)
         conditions = {"text_embeds": pooled, "time_ids": sizes}
-        velocity: Tensor = self.unet(noisy, times, words, added_cond_kwargs=conditions).sample
+        velocity: Tensor = self.unet(noisy, timesteps, words, added_cond_kwargs=conditions).sample
         return velocity
 
 
@@ -55,11 +55,11 @@ def train_unet(settings: Settings, start: Path | None, learn_text: bool) -> None
     train(Plan(NAME, build, _learn, settings))
 
 
-def _build(work: Path, start: Path | None, learn_text: bool) -> Painter:
+def _build(work: Path, start: Path | None, learn_text: bool) -> ConditionedUNet:
     reader = train_text.build_reader()
     if checkpoint_path(work, train_text.NAME).exists():
         load_average(work, train_text.NAME, reader)
-    painter = Painter(reader.encoders)
+    painter = ConditionedUNet(reader.encoders)
     if start is not None:
         load_exported(painter, start)
     painter.encoders.requires_grad_(learn_text)
@@ -74,18 +74,18 @@ def _learn(trainer: Trainer) -> None:
 
 
 def velocity_loss(trainer: Trainer) -> Callable[[Batch], Tensor]:
-    """The loss of a ``Painter``: how far off its velocities are, squared."""
+    """The loss of a ``ConditionedUNet``: how far off its velocities are, squared."""
     settings = trainer.settings
-    kept = build_scheduler().alphas_cumprod.to(settings.device)
+    alphas_cumprod = build_scheduler().alphas_cumprod.to(settings.device)
 
     def loss_of(batch: Batch) -> Tensor:
         latents = encode(batch.pictures)
         noise = torch.randn_like(latents)
-        times = spread_times(len(latents)).to(latents.device)
-        signal = kept[times].sqrt()[:, None, None, None]
-        spread = (1 - kept[times]).sqrt()[:, None, None, None]
+        timesteps = stratified_timesteps(len(latents)).to(latents.device)
+        signal = alphas_cumprod[timesteps].sqrt()[:, None, None, None]
+        spread = (1 - alphas_cumprod[timesteps]).sqrt()[:, None, None, None]
         with settings.autocast():
-            found = trainer.network(signal * latents + spread * noise, times, batch.ids)
+            found = trainer.network(signal * latents + spread * noise, timesteps, batch.ids)
         wanted = signal * noise - spread * latents
         loss: Tensor = (found.float() - wanted).square().mean()
         return loss
@@ -93,19 +93,19 @@ def velocity_loss(trainer: Trainer) -> Callable[[Batch], Tensor]:
     return loss_of
 
 
-def load_exported(painter: Painter, folder: Path) -> None:
+def load_exported(painter: ConditionedUNet, folder: Path) -> None:
     """Fills the painter with weights that ``export`` wrote."""
     names = ("text_encoder", "text_encoder_2", "unet")
     for name, network in zip(names, (*painter.encoders, painter.unet), strict=True):
         network.load_state_dict(type(network).from_pretrained(folder / name).state_dict())
 
 
-def spread_times(count: int) -> Tensor:
+def stratified_timesteps(count: int) -> Tensor:
     """Times [count] in 0..999, one from each of as many equal shares: steadier than by lot.
 
     More of them lie where shapes come out of the noise, and fewer at the noiseless end.
     """
     share = (torch.randperm(count) + torch.rand(count)) / count
-    shares, times_there = zip(*TIMES_BY_SHARE, strict=True)
-    times = np.interp(share.numpy(), shares, times_there)
-    return torch.from_numpy(times).long().clamp_max(TIMES_BY_SHARE[-1][1] - 1)
+    shares, timesteps_there = zip(*TIMESTEPS_BY_SHARE, strict=True)
+    timesteps = np.interp(share.numpy(), shares, timesteps_there)
+    return torch.from_numpy(timesteps).long().clamp_max(TIMESTEPS_BY_SHARE[-1][1] - 1)

@@ -180,7 +180,8 @@ def train(plan: Plan) -> None:
     network = plan.build()
     path = checkpoint_path(plan.settings.work, plan.name)
     if path.exists():
-        network.load_state_dict(torch.load(path, weights_only=True)["network"])
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state["network"])
     counts = torch.zeros(plan.settings.processes, 2, dtype=torch.int64)
     if plan.settings.processes == 1:
         plan.learn(Trainer(plan.name, network, plan.settings, 0, counts))

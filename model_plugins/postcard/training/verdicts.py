@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from .canvas import BLOCK
+from .drawing import Picture
 from .judge_flat import Pixels, Sight, look
 from .judge_landscape import Judge
 from .judge_pairs import look_at_pair
-from .painting import Picture
 
 Found = Iterator[tuple[str, bool]]
 
@@ -45,6 +46,16 @@ def judge_landscape(judge: Judge, picture: Picture, wanted: dict[str, Any]) -> F
         yield "named extra present", name in seen.extras
 
 
+def judge_free(judge: Judge, picture: Picture, wanted: dict[str, Any]) -> Found:
+    """Whether all is right that a prompt in words of its own says."""
+    kind = "landscape" if "terrain" in wanted else "flat"
+    seen = judge.look(picture) if kind == "landscape" else look(picture)
+    said = [name for name in wanted if name not in ("prompt", "extras")]
+    right = all(getattr(seen, name) == wanted[name] for name in said)
+    named = set(wanted.get("extras", ())) <= set(getattr(seen, "extras", ()))
+    yield f"freely worded, {kind}: all of it right", right and named
+
+
 def judge_removal(judge: Judge, without: Picture, name: str) -> Found:
     """Whether a picture lost the extra that the same picture showed before."""
     yield "negative prompt removes", name not in judge.look(without).extras
@@ -59,6 +70,8 @@ def likeness(first: Picture, second: Picture) -> float:
 def _blocks(picture: Picture) -> Pixels:
     """Means of blocks less the mean of each channel, so that layout counts and not tone."""
     height, width, channels = picture.shape
-    means: Pixels = picture.reshape(height // 8, 8, width // 8, 8, channels).mean((1, 3))
+    means: Pixels = picture.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels).mean(
+        (1, 3)
+    )
     centred: Pixels = means - means.mean((0, 1))
     return centred
