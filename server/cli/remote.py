@@ -35,17 +35,21 @@ TIMEOUT = httpx.Timeout(30, read=60)
 
 @asynccontextmanager
 async def remote(url: str) -> AsyncIterator[Session]:
-    """The server at `url`.
+    """The server at `url`; an address without a scheme is taken for `http`.
 
     Raises:
         StartupError: it is no URL.
     """
     try:
-        client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
+        client = httpx.AsyncClient(base_url=_with_scheme(url), timeout=TIMEOUT)
     except httpx.InvalidURL as error:
         raise StartupError(f"{url!r} is no server's address: {error}") from error
     async with client:
         yield RemoteSession(client)
+
+
+def _with_scheme(url: str) -> str:
+    return url if "://" in url else f"http://{url}"
 
 
 class RemoteSession:

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import nn
 
 from model_plugins.postcard.training.cli import LORAS, WEIGHTS
-from model_plugins.postcard.training.drawing import draw
+from model_plugins.postcard.training.drawing import Picture, draw
 from model_plugins.postcard.training.evaluate_lora import (
     LoraReport,
     Way,
@@ -26,7 +26,7 @@ from model_plugins.postcard.training.examine import read_asked
 from model_plugins.postcard.training.export import load_pipeline
 from model_plugins.postcard.training.judge_style import shape_of
 from model_plugins.postcard.training.networks import encode_text
-from model_plugins.postcard.training.painting import Picture, Sampling
+from model_plugins.postcard.training.painting import Painter, Sampling
 from model_plugins.postcard.training.scenes import (
     FlatScene,
     Landscape,
@@ -278,6 +278,18 @@ def test_with_both_loaded_each_is_as_it_is_alone() -> None:
     (again,) = paint_styled(pipeline, "neon", *asked, seed=5, sampling=small)
     assert (alone == again).all()
     assert (alone != ink).any()
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_of_two_that_are_on_each_answers_to_its_own_word_only(style: str) -> None:
+    pipeline = load_pipeline(WEIGHTS)
+    for name in STYLES:
+        load_style(pipeline, LORAS, name)
+    pipeline.set_adapters(list(STYLES), [1.0, 1.0])
+    painter = Painter(pipeline, Sampling(steps=8))
+    prompts = [asked["prompt"] for asked in read_asked()["flat"][:6:2]]
+    for picture in [painter.paint(f"{style}, {prompt}", seed=101) for prompt in prompts]:
+        assert [name for name in STYLES if STYLES[name].unmistakable(picture)] == [style]
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The command line of the training."""
 
 import argparse
-import json
 import logging
 import tempfile
 from dataclasses import fields
@@ -15,7 +14,7 @@ from .evaluate_lora import evaluate_lora, load_style
 from .examine import GROUPS, read_asked
 from .export import export, load_pipeline
 from .export_lora import export_lora
-from .judge_landscape import train_judge
+from .judge_landscape import FILE, train_judge
 from .painting import DEFAULT, Sampling
 from .sheets import draw_sheets
 from .styles import STYLES
@@ -123,11 +122,12 @@ def _add_judge(commands: Commands) -> None:
     command = _add(commands, "judge", "train the classifier that judges landscapes")
     command.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the model")
     command.add_argument("--steps", type=int, default=1000, help="training steps")
+    command.add_argument("--judge", type=Path, default=FILE, help="file to write")
     command.set_defaults(run=_judge)
 
 
 def _judge(options: argparse.Namespace) -> None:
-    train_judge(load_pipeline(options.weights).vae, options.steps)
+    train_judge(load_pipeline(options.weights).vae, options.steps, options.judge)
 
 
 def _add_evaluate(commands: Commands) -> None:
@@ -147,7 +147,7 @@ def _add_evaluate(commands: Commands) -> None:
         default=1,
         help="that share the prompts; several have a thread each",
     )
-    command.add_argument("--report", type=Path, help="JSON file to write the figures to")
+    _add_report(command)
     command.set_defaults(run=_evaluate)
 
 
@@ -155,10 +155,17 @@ def _evaluate(options: argparse.Namespace) -> None:
     asked = read_asked()
     asked = {"seeds": asked["seeds"][: options.seeds], **{k: asked[k] for k in options.only}}
     samplings = tuple(Sampling(steps, options.cfg) for steps in options.steps)
-    report = evaluate(options.weights, samplings, asked, options.processes)
+    _report(options, tables(evaluate(options.weights, samplings, asked, options.processes)))
+
+
+def _add_report(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--report", type=Path, help="Markdown file to write the tables to")
+
+
+def _report(options: argparse.Namespace, text: str) -> None:
+    log.info("\n%s", text)
     if options.report is not None:
-        options.report.write_text(json.dumps(report.as_json(), indent=2) + "\n")
-    log.info("\n%s", tables(report))
+        options.report.write_text(text + "\n")
 
 
 def _add_lora(commands: Commands) -> None:
@@ -186,6 +193,7 @@ def _add_lora_evaluate(commands: Commands) -> None:
     _add_style(command)
     command.add_argument("--steps", type=int, default=DEFAULT.steps, help="sampling steps")
     command.add_argument("--cfg", type=float, default=DEFAULT.cfg, help="guidance scale")
+    _add_report(command)
     command.set_defaults(run=_lora_evaluate)
 
 
@@ -195,7 +203,7 @@ def _lora_evaluate(options: argparse.Namespace) -> None:
     wanted, seed = [*asked["flat"], *asked["landscapes"]], asked["seeds"][0]
     sampling = Sampling(options.steps, options.cfg)
     report = evaluate_lora(pipeline, options.style, wanted, seed=seed, sampling=sampling)
-    log.info("%s; shapes kept: %.0f %%\n%s", options.style, 100 * report.kept, report.table())
+    _report(options, report.table())
 
 
 def _add_sheet(commands: Commands) -> None:

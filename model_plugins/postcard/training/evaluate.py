@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -33,16 +32,6 @@ class Report:
             tally.add(other.model[sampling])
         self.drawn.add(other.drawn)
         self.decoded.add(other.decoded)
-
-    def as_json(self) -> dict[str, Any]:
-        """The report as JSON: figures by what was judged or measured."""
-        return {
-            "model": [
-                {**sampling._asdict(), **_figures(tally)} for sampling, tally in self.model.items()
-            ],
-            "drawn": _figures(self.drawn),
-            THROUGH: _figures(self.decoded),
-        }
 
 
 def evaluate(
@@ -86,13 +75,6 @@ def _evaluate_share(
         {sampling: examine(Painter(pipeline, sampling), judge, asked) for sampling in samplings},
         *(examine_drawn(show, judge, groups, count, seed) for show in shows),
     )
-
-
-def _figures(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
-    return {
-        "shares": {name: share._asdict() for name, share in tally.shares().items()},
-        "means": {name: mean._asdict() for name, mean in tally.means().items()},
-    }
 
 
 def tables(report: Report) -> str:

@@ -77,6 +77,7 @@ class LoraReport(NamedTuple):
                 f"| {way} | {np.mean(found.measures):.3f} | {100 * self.effect(way):.0f} % "
                 f"| {100 * found.unmistakable.share:.0f} % | {shape} |"
             )
+        lines += ["", f"Shapes kept, as a share of the base's: {100 * self.kept:.0f} %."]
         return "\n".join(lines)
 
 

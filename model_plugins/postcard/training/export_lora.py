@@ -78,7 +78,7 @@ def _modelspec(style: str) -> dict[str, str]:
         "resolution": "128x128",
         "prediction_type": "v",
         "trigger_phrase": described.word,
-        "usage_hint": f"Put the word “{described.word}” into the prompt, at weight 0.5 to 1.",
+        "usage_hint": f"Begin the prompt with “{described.word},”; weight 1, less for less of it.",
         "tags": "style",
     }
     return {f"modelspec.{key}": value for key, value in fields.items()}

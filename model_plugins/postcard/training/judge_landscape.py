@@ -68,7 +68,7 @@ class Judge(nn.Module):
         return View(TERRAINS[int(terrain.argmax())], TIMES[int(time.argmax())], tuple(seen))
 
 
-def train_judge(autoencoder: Any, steps: int) -> None:
+def train_judge(autoencoder: Any, steps: int, path: Path) -> None:
     """Trains the judge and saves it in half precision."""
     torch.manual_seed(SEED)
     scenes = _sample(random.Random(SEED - 1), POOL)
@@ -87,7 +87,7 @@ def train_judge(autoencoder: Any, steps: int) -> None:
         optimizer.step()
         if step % 50 == 0:
             log.info("judge: step %d  loss %.3f", step, loss.item())
-    save_judge(judge, FILE)
+    save_judge(judge, path)
 
 
 def save_judge(judge: Judge, path: Path) -> None:

@@ -39,18 +39,14 @@ class Lesson:
 
 
 def teach_word(encoders: nn.ModuleList, plain: nn.ModuleList, word: str, seed: int) -> None:
-    """Trains what of the encoders can learn; ``plain`` are the same encoders as they were.
-
-    Each word has marks of its own: with two adapters loaded, one must not answer to the other's.
-    """
+    """Trains what of the encoders can learn; ``plain`` are the same encoders as they were."""
     tokenizer, rng = build_tokenizer(), random.Random(f"{seed} {word}")
-    torch.manual_seed(rng.getrandbits(63))
-    marks = _marks(plain, _lesson(tokenizer, word, rng))
+    marks = choose_marks(plain, lesson_on(tokenizer, word, rng), rng)
     learned = [weight for weight in encoders.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=RATE, betas=(0.9, 0.99))
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
-        loss = _loss(encoders, plain, _lesson(tokenizer, word, rng), marks)
+        loss = _loss(encoders, plain, lesson_on(tokenizer, word, rng), marks)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(learned, 1.0)
@@ -59,7 +55,8 @@ def teach_word(encoders: nn.ModuleList, plain: nn.ModuleList, word: str, seed: i
             log.info("word %s: step %d  missed %.3f", word, step, loss.item())
 
 
-def _lesson(tokenizer: Any, word: str, rng: random.Random) -> Lesson:
+def lesson_on(tokenizer: Any, word: str, rng: random.Random) -> Lesson:
+    """Prompts of which every other one holds the word."""
     texts = []
     for number in range(BATCH):
         caption = describe(sample_scene(rng), rng)
@@ -68,8 +65,12 @@ def _lesson(tokenizer: Any, word: str, rng: random.Random) -> Lesson:
     return Lesson(ids, said, said * (ids == tokenizer.eos_token_id))
 
 
-def _marks(plain: nn.ModuleList, lesson: Lesson) -> Encoded:
-    """Marks for words [128] and pooled vector [64]: a chance sign for each number."""
+def choose_marks(plain: nn.ModuleList, lesson: Lesson, rng: random.Random) -> Encoded:
+    """Marks for words [128] and pooled vector [64]: a chance sign for each number.
+
+    Two words get two marks: of two adapters loaded, neither may answer to the other's word.
+    """
+    torch.manual_seed(rng.getrandbits(63))
     with torch.no_grad():
         said = encode_text(plain, lesson.ids)
     spread = (said.words.std((0, 1)), said.pooled.std(0))
