@@ -7,6 +7,7 @@ A setting comes from, strongest first: the command line, `DARKROOM_*` environmen
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -178,7 +179,10 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        problems = [{"loc": item["loc"], "msg": _explain(dict(item))} for item in error.errors()]
+        problems = [
+            {"loc": item["loc"], "msg": _explain(dict(item)) + _origin(item["loc"], given, config)}
+            for item in error.errors()
+        ]
         raise ConfigurationError(f"The settings cannot be used: {summary(problems)}") from error
     except SettingsError as error:
         # A list is given to the environment as JSON; `error` names the field.
@@ -211,6 +215,16 @@ def _read_file(config: Path | None) -> dict[str, Any]:
         if isinstance(values.get(name), str):
             values[name] = path.absolute().parent / Path(values[name]).expanduser()
     return values
+
+
+def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path | None) -> str:
+    """Where a setting at fault was made, in parentheses."""
+    if not where:
+        return ""
+    name = str(where[0])
+    variables = [key for key in os.environ if key.upper() == f"{PREFIX}{name}".upper()]
+    places = ["the command line"] * (name in given) + variables + [str(config or CONFIG_NAME)]
+    return f" (from {places[0]})"
 
 
 def _explain(error: dict[str, Any]) -> str:

@@ -76,14 +76,20 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("text", ["port = 70000", 'on_start = "later"', "max_queued = 0"])
 def test_a_value_out_of_range_is_refused_by_name(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigurationError, match=text.split(" ", maxsplit=1)[0]):
+    with pytest.raises(ConfigurationError, match=text.split(" ", maxsplit=1)[0] + r".*d\.toml"):
         load_settings(write(tmp_path / "d.toml", text))
 
 
 def test_a_variable_with_a_bad_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DARKROOM_PORT", "eighty")
-    with pytest.raises(ConfigurationError, match="port"):
+    with pytest.raises(ConfigurationError, match=r"port: .*\(from DARKROOM_PORT\)"):
         load_settings()
+
+
+def test_an_option_with_a_bad_value_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARKROOM_PORT", "8001")
+    with pytest.raises(ConfigurationError, match=r"port: .*\(from the command line\)"):
+        load_settings(port=-1)
 
 
 @pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe"])
