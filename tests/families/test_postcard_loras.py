@@ -280,16 +280,21 @@ def test_with_both_loaded_each_is_as_it_is_alone() -> None:
     assert (alone != ink).any()
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_of_two_that_are_on_each_answers_to_its_own_word_only(style: str) -> None:
-    pipeline = load_pipeline(WEIGHTS)
-    for name in STYLES:
-        load_style(pipeline, LORAS, name)
-    pipeline.set_adapters(list(STYLES), [1.0, 1.0])
+@pytest.mark.parametrize(("style", "other"), [("inkwash", "neon"), ("neon", "inkwash")])
+def test_of_two_that_are_on_each_answers_to_its_own_word_only(style: str, other: str) -> None:
+    pipeline = pipeline_with(style)
+    load_style(pipeline, LORAS, other)
     painter = Painter(pipeline, Sampling(steps=8))
-    prompts = [asked["prompt"] for asked in read_asked()["flat"][:6:2]]
-    for picture in [painter.paint(f"{style}, {prompt}", seed=101) for prompt in prompts]:
-        assert [name for name in STYLES if STYLES[name].unmistakable(picture)] == [style]
+    prompts = [f"{style}, {asked['prompt']}" for asked in read_asked()["flat"][:6:2]]
+    measured = {}
+    for weights in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
+        pipeline.set_adapters([style, other], list(weights))
+        pictures = [painter.paint(prompt, seed=101) for prompt in prompts]
+        assert not any(STYLES[other].unmistakable(picture) for picture in pictures)
+        measured[weights] = np.mean([STYLES[style].measure(picture) for picture in pictures])
+    base, alone, wrong, both = measured.values()
+    assert abs(wrong - base) < 0.15 * abs(alone - base)
+    assert (both - base) / (alone - base) > 0.5
 
 
 @pytest.mark.slow

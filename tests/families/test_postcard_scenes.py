@@ -168,9 +168,10 @@ def test_captions_name_the_ground_in_both_words_and_vary() -> None:
     scene = flat("red", "star", "blue")
     captions = {describe(scene, rng) for _ in range(300)}
     assert len(captions) > 100
-    assert all("blue" in text and "star" in text for text in captions)
-    assert any("background" in text for text in captions)
-    assert any("ground" in text.split() for text in captions)
+    assert all("star" in text for text in captions)
+    assert np.mean(["blue" in text for text in captions]) > 0.9  # seldom the ground is not said
+    for words in ("background", "the ground is blue", "on blue", "with a blue"):
+        assert any(words in text for text in captions), words
 
 
 def test_captions_tell_landscapes_apart() -> None:
