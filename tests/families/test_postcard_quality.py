@@ -41,6 +41,8 @@ THRESHOLDS = {
     "prompt followed at high strength": 0.90,
     "freely worded, flat: all of it right": 0.85,
     "freely worded, landscape: all of it right": 0.85,
+    "all right in 192 × 112": 0.85,
+    "all right in 256 × 256": 0.50,
 }
 # The same in 8 steps, which are called usable.
 FEW_STEPS_THRESHOLDS = {

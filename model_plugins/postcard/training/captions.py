@@ -31,6 +31,7 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
         *("at the bottom right", "in the bottom right corner", "in the lower right corner"),
     ),
 }
+SHARE_WITHOUT_COLOUR = 0.03  # of things: then any colour will do
 # How often things and their ground are said in which way.
 GROUND_WORDINGS = {
     "{things} on {ground}": 44,
@@ -47,14 +48,14 @@ GROUND_WORDINGS = {
 }
 TERRAIN_PHRASES: dict[str, tuple[str, ...]] = {
     "hills": ("hills", "green hills", "rolling hills", "the hills", "a landscape with hills"),
-    "mountains": ("mountains", "snowy mountains", "the mountains", "high mountains"),
+    "mountains": ("mountains", "snowy mountains", "the mountains", "high mountains", "snowy peaks"),
     "sea": ("the sea", "a sea", "sea", "the open sea", "the ocean"),
     "desert": ("a desert", "the desert", "desert", "a sandy desert", "desert dunes"),
     "city": ("a city", "the city", "city", "a city skyline", "a big city"),
 }
 TIME_PHRASES: dict[str, tuple[str, ...]] = {
     "day": ("by day", "during the day", "in daylight", "in the daytime", "on a bright day"),
-    "sunset": ("at sunset", "in the sunset", "at dusk", "in the evening"),
+    "sunset": ("at sunset", "in the sunset", "at dusk", "in the evening", "at sunrise"),
     "night": ("at night", "by night", "in the night", "at midnight"),
     "storm": ("in a storm", "during a storm", "in stormy weather", "in the rain"),
 }
@@ -88,6 +89,8 @@ def article(noun: str) -> str:
 
 
 def _thing(thing: Thing, rng: random.Random) -> str:
+    if rng.random() < SHARE_WITHOUT_COLOUR:
+        return article(thing.shape)
     keep_size = rng.random() < (0.3 if thing.size == "medium" else 0.9)
     size = [rng.choice(SIZE_WORDS[thing.size])] * keep_size
     lot = rng.random()
@@ -98,7 +101,7 @@ def _thing(thing: Thing, rng: random.Random) -> str:
 
 def _ground(colour: str, rng: random.Random) -> str:
     lot = rng.random()
-    noun = rng.choice(("background", "background", "ground", "ground", "backdrop"))
+    noun = rng.choice((*("background", "ground", "backdrop") * 3, "canvas", "picture"))
     if lot < 0.85:
         return f"{article(colour)} {noun}"
     return f"{article(rng.choice(('plain', 'flat', 'solid')))} {colour} {noun}"
@@ -110,12 +113,20 @@ def _flat(scene: FlatScene, rng: random.Random) -> str:
         return rng.choice((ground, ground.split(" ", 1)[1], f"nothing but {ground}"))
     if len(scene.things) == 2:
         return _with_ground(_pair(scene, rng), scene.ground, rng)
-    thing = scene.things[0]
+    return _single(scene.things[0], scene.ground, rng)
+
+
+def _single(thing: Thing, ground: str, rng: random.Random) -> str:
     place = rng.choice(PLACE_PHRASES[thing.place])
     if rng.random() < 0.06:
-        return f"{thing.colour} {thing.shape}, {scene.ground} background" + (place and f", {place}")
+        return f"{thing.colour} {thing.shape}, {ground} background" + (place and f", {place}")
+    lot = rng.random()
+    if place and lot < 0.12:
+        return f"{_thing(thing, rng)} {place} of {_ground(ground, rng)}"
     placed = _placed(_thing(thing, rng), place, rng)
-    return placed if rng.random() < 0.04 else _with_ground(placed, scene.ground, rng)
+    if lot < 0.20:  # nothing is said of the ground
+        return placed.removeprefix(rng.choice(("", "a ", "an ")))
+    return _with_ground(placed, ground, rng)
 
 
 def _placed(thing: str, place: str, rng: random.Random) -> str:
@@ -134,6 +145,12 @@ def _with_ground(things: str, colour: str, rng: random.Random) -> str:
 def _pair(scene: FlatScene, rng: random.Random) -> str:
     first, second = (_thing(thing, rng) for thing in scene.things)
     lot = rng.random()
+    if _looks(scene.things[0]) == _looks(scene.things[1]) and lot < 0.8:
+        thing = scene.things[0]
+        near = {"beside": "side by side", "above": "one above the other"}[scene.relation]
+        return f"{rng.choice(('two', 'a pair of'))} {thing.colour} {thing.shape}s" + (
+            f" {near}" if rng.random() < 0.5 else ""
+        )
     if lot < 0.4:
         places = [rng.choice(PLACE_PHRASES[thing.place]) for thing in scene.things]
         return f"{first} {places[0]} and {second} {places[1]}"
@@ -147,13 +164,19 @@ def _pair(scene: FlatScene, rng: random.Random) -> str:
     return f"{first} {rng.choice(('above', 'over'))} {second}"
 
 
+def _looks(thing: Thing) -> tuple[str, str]:
+    return thing.shape, thing.colour
+
+
 def _extra(extra: Extra, rng: random.Random) -> str:
     if extra.name == "sun":
         return rng.choice(("the sun", "a sun", "sun"))
     if extra.name == "moon":
         return rng.choice(("the moon", "a moon", "a full moon", "moon"))
-    if extra.name in ("clouds", "stars"):
-        return rng.choice((extra.name, f"some {extra.name}"))
+    if extra.name == "clouds":
+        return rng.choice(("clouds", "clouds", "some clouds", "a cloud"))
+    if extra.name == "stars":
+        return rng.choice(("stars", "some stars"))
     noun = "sailboat" if extra.name == "boat" and rng.random() < 0.3 else extra.name
     if extra.colour == EXTRA_COLOURS[extra.name][0] and rng.random() < 0.5:
         return article(noun)

@@ -4,11 +4,13 @@ Whatever its own colours: what a flat scene's ground or a landscape's sky is, is
 stands before it is ink.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image, ImageFilter
 
 from .draw_landscape import draw_landscape
-from .planes import Plane, before_sky, blurred, cover, luma, to_image
+from .planes import Plane, before_sky, blurred, cover, filtered, luma, to_image
 from .scenes import FlatScene, Landscape, Scene
 from .words import COLOURS
 
@@ -16,6 +18,8 @@ WARM = np.array((1.0, 0.985, 0.955))  # the tone of the paper
 PAPER, PAPER_DARKER = 246.0, 30.0  # grey level; how much darker at most, for dark grounds
 INK, INK_LIGHTER = 26.0, 44.0  # grey level; how much lighter at most, for pale things
 WASH = 0.7  # power: below 1, what differs little from the sky still shows
+DARKEST_WASH = 0.6  # of the ink: what stands before it is to be seen
+CHANGED = 24.0  # levels by which a pixel differs where something covers it
 LEAST_APART = 20.0  # distance in RGB from the sky: what is nearer stays pale even where all is
 NEARLY_ALL = 0.98  # of a landscape is no further from the sky than the darkest ink
 
@@ -45,11 +49,23 @@ def _shapes(scene: FlatScene, width: int, height: int) -> Plane:
 
 
 def _wash(scene: Landscape, width: int, height: int) -> Plane:
-    """Grey levels [height, width] of a landscape: the further from the sky's colour, the darker."""
-    picture = draw_landscape(scene, width, height)
+    """Grey levels [height, width] of a landscape: sky and land washed, ink for what stands there.
+
+    The wash is the darker the further a colour is from the clear sky's.
+    """
+    land = replace(scene, extras=tuple(extra for extra in scene.extras if not extra.colour))
+    picture = draw_landscape(land, width, height)
     rainless = picture.filter(ImageFilter.MedianFilter(5 if scene.time == "storm" else 3))
     apart = before_sky(rainless, scene)
     darkest = max(float(np.quantile(apart, NEARLY_ALL)), LEAST_APART)
-    ink = (apart / darkest).clip(0, 1) ** WASH
+    wash = DARKEST_WASH * (apart / darkest).clip(0, 1) ** WASH
+    ink = np.maximum(wash, _standing(picture, draw_landscape(scene, width, height)))
     level: Plane = PAPER - (PAPER - INK) * ink
     return level
+
+
+def _standing(land: Image.Image, scene: Image.Image) -> Plane:
+    """How much of each pixel [h, w] is covered by what the scene has and the land has not, 0..1."""
+    pixels = (np.asarray(picture, dtype=np.float64) for picture in (land, scene))
+    changed = np.abs(np.subtract(*pixels)).max(axis=-1)
+    return filtered((changed / CHANGED).clip(0, 1), ImageFilter.MedianFilter(3))

@@ -24,6 +24,7 @@ from .verdicts import (
     judge_removal,
     likeness,
 )
+from .words import SHAPES
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ PROMPTS = Path(__file__).with_name("prompts.json")
 # Added to each seed for negative prompts: what nobody asked for is seldom in a picture.
 MORE_SEEDS = (0, 1000, 2000, 3000, 4000)
 UNRELATED = "a red circle"  # a negative prompt about nothing that a landscape shows
+OTHER_SIZES = ((64, 64), (96, 160), (192, 112), (256, 128), (256, 256))  # width, height
 LOW_STRENGTH, HIGH_STRENGTH = 0.3, 0.9
 KEPT = 0.5  # likeness from which on the layout of a landscape counts as kept
 
@@ -39,9 +41,9 @@ Asked: TypeAlias = dict[str, list[Any]]
 
 
 def read_asked() -> Asked:
-    """Everything that is asked: ``prompts.json``, and the cases of image to image."""
+    """Everything that is asked: ``prompts.json``, image to image, and other sizes."""
     asked: Asked = json.loads(PROMPTS.read_text())
-    return {**asked, "repaintings": list(REPAINTINGS)}
+    return {**asked, "repaintings": list(REPAINTINGS), "sizes": asked["flat"][: 2 * len(SHAPES)]}
 
 
 class Examiner:
@@ -107,6 +109,14 @@ class Examiner:
             self.tally.measure("likeness to the input, low strength", [likeness(given, little)])
             self.tally.measure("likeness to the input, high strength", [likeness(given, much)])
 
+    def sizes(self, wanted: dict[str, Any]) -> None:
+        """One thing on a ground, in frames of other sizes."""
+        for size in OTHER_SIZES:
+            for seed in self._seeds:
+                picture = self._painter.paint(wanted["prompt"], seed, size=size)
+                right = all(verdict for _, verdict in judge_flat(picture, wanted))
+                self.tally.judge([(f"all right in {size[0]} × {size[1]}", right)])
+
     def _paint(self, wanted: dict[str, Any]) -> list[Picture]:
         return [self._painter.paint(wanted["prompt"], seed) for seed in self._seeds]
 
@@ -123,6 +133,7 @@ GROUPS: dict[str, Callable[[Examiner, Any], None]] = {
     "free": Examiner.free,
     "negatives": Examiner.negative,
     "repaintings": Examiner.repainting,
+    "sizes": Examiner.sizes,
 }
 
 

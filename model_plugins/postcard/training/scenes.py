@@ -6,7 +6,7 @@ ask for combinations the model has not seen.
 
 import random
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from .words import (
@@ -25,6 +25,7 @@ from .words import (
 
 HELD_OUT_ONE_IN = 20
 SHARE_LANDSCAPE, SHARE_PAIR, SHARE_BARE = 0.45, 0.22, 0.02
+SHARE_TWINS = 0.12  # of pairs: both look alike
 JITTER = 0.03  # how far a shape may stand from its place, as a fraction of the frame
 
 
@@ -119,6 +120,8 @@ def _sample_pair(rng: random.Random, ground: str) -> FlatScene:
     relation, places = rng.choice([("beside", ("left", "right")), ("above", ("top", "bottom"))])
     size = rng.choice(("small", "medium"))
     first, second = (_sample_thing(rng, ground, size, place) for place in places)
+    if rng.random() < SHARE_TWINS:
+        second = replace(second, shape=first.shape, colour=first.colour)
     return FlatScene(ground, (first, second), relation)
 
 

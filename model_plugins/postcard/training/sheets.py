@@ -47,7 +47,7 @@ SEEDED = (
 )
 NEGATIVES = (
     ("the sea by day", "clouds", 6),
-    ("the sea by day", "sun", 3),
+    ("the sea by day", "sun", 5),
     ("a city by day", "sun", 8),
     ("a desert at sunset", "clouds", 10),
 )

@@ -16,10 +16,11 @@ from .scenes import Scene, labels, sample_scene
 from .tokens import token_ids
 
 EMPTY_SHARE = 0.1  # of captions left empty: what classifier-free guidance steers away from
-NATIVE_SHARE = 0.8  # of batches drawn at 128 x 128; the others take one of these sizes
-OTHER_SIZES = (
-    *((96, 128), (128, 96), (128, 160), (160, 128), (96, 96), (64, 64)),
-    *((112, 192), (192, 112), (160, 160)),
+NATIVE_SHARE = 0.7  # of batches drawn at 128 x 128; the others take one of these sizes
+OTHER_SIZES = (  # width, height; the larger cost more and come less often
+    *((64, 64), (96, 96), (64, 128), (128, 64), (96, 160), (160, 96), (128, 192), (192, 128)),
+    *((112, 192), (192, 112), (160, 160), (160, 160), (192, 192), (192, 192)),
+    *((256, 128), (128, 256), (224, 224), (256, 256)),
 )
 
 

@@ -48,6 +48,9 @@ def judge_landscape(judge: Judge, picture: Picture, wanted: dict[str, Any]) -> F
 
 def judge_free(judge: Judge, picture: Picture, wanted: dict[str, Any]) -> Found:
     """Whether all is right that a prompt in words of its own says."""
+    if "things" in wanted:
+        yield "freely worded, pair: all of it right", all(v for _, v in judge_pair(picture, wanted))
+        return
     kind = "landscape" if "terrain" in wanted else "flat"
     seen = judge.look(picture) if kind == "landscape" else look(picture)
     said = [name for name in wanted if name not in ("prompt", "extras")]
