@@ -48,6 +48,19 @@ def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert 0 < steps[0] < steps[1]
 
 
+@pytest.mark.parametrize(("command", "missing"), [("unet", "text"), ("export", "unet")])
+def test_what_must_be_trained_first_is_said(tmp_path: Path, command: str, missing: str) -> None:
+    options = A_STEP if command == "unet" else ("--weights", str(tmp_path / "weights"))
+    with pytest.raises(SystemExit, match=f"train `{missing}` first"):
+        main([command, "--work", str(tmp_path), *options])
+    assert not (tmp_path / "weights").exists()
+
+
+def test_too_few_steps_for_image_to_image_are_refused_at_once() -> None:
+    with pytest.raises(SystemExit, match="needs more --steps"):
+        main(["evaluate", "--steps", "3"])
+
+
 def train_neon(work: Path, loras: Path, weights: Path = WEIGHTS) -> None:
     folders = ("--work", str(work), "--loras", str(loras), "--weights", str(weights))
     main(["lora", "neon", *folders, *A_STEP, "--rank", "2"])
@@ -74,7 +87,7 @@ def test_a_lora_is_not_continued_on_other_weights(tmp_path: Path) -> None:
     pipeline.unet.conv_out.bias += 0.01
     pipeline.save_pretrained(other)
     train_neon(tmp_path, loras)
-    with pytest.raises(ValueError, match="belongs to other weights"):
+    with pytest.raises(SystemExit, match="belongs to other weights"):
         train_neon(tmp_path, loras, other)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 import tempfile
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from .evaluate import evaluate, tables
 from .evaluate_lora import evaluate_lora, load_style
-from .examine import GROUPS, read_asked
+from .examine import GROUPS, LOW_STRENGTH, read_asked
 from .export import export, load_pipeline
 from .export_lora import export_lora
 from .judge_landscape import FILE, train_judge
@@ -22,7 +23,7 @@ from .train_lora import train_lora
 from .train_text import train_text
 from .train_unet import train_unet
 from .train_vae import train_vae
-from .trainer import Settings
+from .trainer import Settings, TrainingError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -38,7 +39,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
-    options.run(options)
+    try:
+        options.run(options)
+    except TrainingError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("stopped; a training goes on from its last checkpoint, two minutes old at most")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,6 +158,8 @@ def _add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    if "repaintings" in options.only and int(min(options.steps) * LOW_STRENGTH) == 0:
+        raise TrainingError(f"image to image at strength {LOW_STRENGTH} needs more --steps")
     asked = read_asked()
     asked = {"seeds": asked["seeds"][: options.seeds], **{k: asked[k] for k in options.only}}
     samplings = tuple(Sampling(steps, options.cfg) for steps in options.steps)
@@ -165,11 +173,14 @@ def _add_report(command: argparse.ArgumentParser) -> None:
 def _report(options: argparse.Namespace, text: str) -> None:
     log.info("\n%s", text)
     if options.report is not None:
+        options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(text + "\n")
 
 
 def _add_lora(commands: Commands) -> None:
-    text = "train an adapter that paints in a style, and write its file"
+    text = (
+        "train an adapter that paints in a style (first a minute for its word), and write its file"
+    )
     command = _add_training(commands, "lora", text, 16, 24.0)
     _add_style(command)
     command.add_argument("--rank", type=int, default=8, help="of the adapter")

@@ -14,7 +14,7 @@ from .networks import build_autoencoder, build_scheduler, build_text_encoders
 from .stream import Batches
 from .tokens import build_tokenizer
 from .train_unet import ConditionedUNet
-from .trainer import checkpoint_path, load_average
+from .trainer import load_average
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,7 @@ def export(work: Path, folder: Path) -> None:
     painter = ConditionedUNet(build_text_encoders(tokenizer))
     steps, samples, _ = load_average(work, train_unet.NAME, painter)
     autoencoder = build_autoencoder()
-    if checkpoint_path(work, train_vae.NAME).exists():
-        load_average(work, train_vae.NAME, autoencoder)
+    load_average(work, train_vae.NAME, autoencoder)
     # An empty negative prompt is read by the encoders like any other, as in training.
     pipeline = StableDiffusionXLPipeline(
         vae=autoencoder,

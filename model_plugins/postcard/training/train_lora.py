@@ -29,7 +29,7 @@ from .styles import STYLES, Style
 from .teach_word import teach_word
 from .tokens import build_tokenizer, token_ids
 from .train_unet import ConditionedUNet, load_exported, velocity_loss
-from .trainer import Plan, Settings, Trainer, checkpoint_path, train
+from .trainer import Plan, Settings, Trainer, TrainingError, checkpoint_path, train
 from .wordings import other_caption, with_word
 
 STYLED_SHARE = 0.5
@@ -127,7 +127,7 @@ def _check_base(painter: ConditionedUNet, checkpoint: Path) -> None:
     trained = torch.load(checkpoint, map_location="cpu", weights_only=True)["network"]
     for name, weight in painter.named_parameters():
         if "lora_" not in name and not torch.equal(weight.cpu(), trained[name]):
-            raise ValueError(f"{checkpoint} belongs to other weights of the model; delete it")
+            raise TrainingError(f"{checkpoint} belongs to other weights of the model; delete it")
 
 
 def _learn(style: str, trainer: Trainer) -> None:

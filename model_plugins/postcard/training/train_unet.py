@@ -24,7 +24,7 @@ from .networks import (
 )
 from .stream import Batch, Batches
 from .tokens import build_tokenizer
-from .trainer import Plan, Settings, Trainer, checkpoint_path, load_average, train
+from .trainer import Plan, Settings, Trainer, load_average, train
 
 NAME = "unet"
 TIMESTEPS_BY_SHARE = ((0.0, 0), (0.05, 100), (0.20, 250), (0.75, 650), (1.0, 1000))
@@ -57,7 +57,7 @@ def train_unet(settings: Settings, start: Path | None, learn_text: bool) -> None
 
 def _build(work: Path, start: Path | None, learn_text: bool) -> ConditionedUNet:
     reader = train_text.build_reader()
-    if checkpoint_path(work, train_text.NAME).exists():
+    if start is None:
         load_average(work, train_text.NAME, reader)
     painter = ConditionedUNet(reader.encoders)
     if start is not None:

@@ -22,6 +22,10 @@ SECONDS_BETWEEN_LINES = 20.0
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 
 
+class TrainingError(Exception):
+    """Something that was asked for cannot be done; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to train: what the command line says."""
@@ -207,7 +211,13 @@ def checkpoint_path(work: Path, name: str) -> Path:
 
 
 def load_average(work: Path, name: str, network: nn.Module) -> tuple[int, int, float]:
-    """Fills the network with a training's averaged weights; gives (steps, samples, seconds)."""
+    """Fills the network with a training's averaged weights; gives (steps, samples, seconds).
+
+    Raises:
+        TrainingError: there is no checkpoint of that name.
+    """
+    if not checkpoint_path(work, name).exists():
+        raise TrainingError(f"{checkpoint_path(work, name)} is missing: train `{name}` first")
     state = torch.load(checkpoint_path(work, name), map_location="cpu", weights_only=True)
     network.load_state_dict(state["average"])
     steps, samples, seconds = state["progress"]
