@@ -2,6 +2,8 @@
 
 import pickle
 import random
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from model_plugins.postcard.training import judge_landscape, teach_word
-from model_plugins.postcard.training.cli import WEIGHTS, main
+from model_plugins.postcard.training.cli import WEIGHTS, build_parser, main
 from model_plugins.postcard.training.evaluate_lora import Way, load_style, paint_styled
 from model_plugins.postcard.training.export import load_pipeline
 from model_plugins.postcard.training.judge_landscape import Judge, load_judge
@@ -18,11 +20,25 @@ from model_plugins.postcard.training.networks import build_text_encoders
 from model_plugins.postcard.training.painting import Painter, Sampling
 from model_plugins.postcard.training.styles import STYLES
 from model_plugins.postcard.training.tokens import build_tokenizer
+from tests.docs.pages import blocks
 
 # torch's tensors do not know numpy 2's `copy` argument yet, and diffusers converts them.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 
+README = WEIGHTS.with_name("training") / "README.md"
 A_STEP = ("--threads", "1", "--minutes", "0.0001", "--batch", "2")
+
+
+def test_the_commands_of_the_readme_are_there_as_printed() -> None:
+    echo = 'python() { [ "$1" = -m ] && shift 2; echo "$@"; }\n'
+    script = echo + "\n".join(blocks(README, "sh"))
+    shown = subprocess.run(["bash", "-euc", script], check=True, capture_output=True, text=True)
+    lines = shown.stdout.splitlines()
+    assert len(lines) > 15
+    for line in lines:
+        options = build_parser().parse_args(shlex.split(line))
+        report = getattr(options, "report", None)
+        assert report is None or report.parent == Path("model_plugins/postcard/training/reports")
 
 
 @pytest.fixture(autouse=True)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs one subcommand."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     try:
@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("stopped; a training goes on from its last checkpoint, two minutes old at most")
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The subcommands and their options."""
     parser = argparse.ArgumentParser(
         prog="python -m model_plugins.postcard.training",
         description="Trains the embedded model from nothing. Run the commands in the order in "
