@@ -74,7 +74,9 @@ class Settings(BaseSettings):
         True, description="Load the current model at start instead of with the first job."
     )
     device: str = Field(
-        "auto", description="The worker's device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`."
+        "auto",
+        pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$",
+        description="The worker's device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`.",
     )
     executor: Literal["process", "inline"] = Field(
         "process",

@@ -49,4 +49,4 @@ def _print_table(found: list[ModelStatus]) -> None:
             model.license,
         )
     out.print(table, soft_wrap=False)
-    out.print("* the model of requests that name none")
+    out.print("* the model of requests that name none, until a running server loads another")

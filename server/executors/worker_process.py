@@ -138,7 +138,10 @@ class WorkerProcess:
         return self._process.returncode
 
     def _announce_end(self, code: int | None) -> None:
-        log.info("worker %d ended with code %s", self.pid, code)
+        if code == 0:
+            log.info("worker %d ended; the next job starts another", self.pid)
+        else:
+            log.warning("worker %d ended with code %s", self.pid, code)
         self.alive = False
         for model in self._resident:
             self._listener(ModelState(model, "unloaded"))

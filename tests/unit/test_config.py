@@ -74,7 +74,9 @@ def test_a_misspelt_setting_is_refused_with_the_nearest_name(tmp_path: Path) -> 
         load_settings(path)
 
 
-@pytest.mark.parametrize("text", ["port = 70000", 'on_start = "later"', "max_queued = 0"])
+@pytest.mark.parametrize(
+    "text", ["port = 70000", 'on_start = "later"', "max_queued = 0", 'device = "gpu"']
+)
 def test_a_value_out_of_range_is_refused_by_name(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError, match=text.split(" ", maxsplit=1)[0] + r".*d\.toml"):
         load_settings(write(tmp_path / "d.toml", text))
