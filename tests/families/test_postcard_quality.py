@@ -34,15 +34,18 @@ THRESHOLDS = {
     "object shape": 0.95,
     "time of day": 0.98,
     "terrain": 0.98,
-    "named extra present": 0.97,
-    "both of a pair right": 0.85,
+    "named extra present": 0.92,
+    "both of a pair right": 0.92,
     "negative prompt removes": 0.70,
     "layout kept at low strength": 0.75,
     "prompt followed at high strength": 0.90,
-    "freely worded, flat: all of it right": 0.85,
+    "freely worded, flat: all of it right": 0.88,
     "freely worded, landscape: all of it right": 0.85,
-    "all right in 192 × 112": 0.85,
-    "all right in 256 × 256": 0.50,
+    "freely worded, pair: all of it right": 0.75,
+    "all right in 96 × 160": 0.60,
+    "all right in 192 × 112": 0.60,
+    "all right in 256 × 128": 0.75,
+    "all right in 256 × 256": 0.80,
 }
 # The same in 8 steps, which are called usable.
 FEW_STEPS_THRESHOLDS = {
