@@ -139,7 +139,7 @@ class WorkerProcess:
 
     def _announce_end(self, code: int | None) -> None:
         if code == 0:
-            log.info("worker %d ended; the next job starts another", self.pid)
+            log.info("worker %d ended", self.pid)
         else:
             log.warning("worker %d ended with code %s", self.pid, code)
         self.alive = False

@@ -159,6 +159,11 @@ def test_every_word_changes_the_image(pipeline: Any, change: dict[str, Any]) -> 
     assert make(pipeline, **change).tobytes() != make(pipeline).tobytes()
 
 
+def test_without_guidance_a_negative_prompt_has_no_effect(pipeline: Any) -> None:
+    with_it, without = (make(pipeline, cfg_scale=1, negative_prompt=text) for text in ("red", ""))
+    assert with_it.tobytes() == without.tobytes()
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_last_preview_is_the_image_in_small(pipeline: Any, sampler: str) -> None:
     previews: list[Pixels] = []

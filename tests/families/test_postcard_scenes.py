@@ -1,6 +1,7 @@
 """The scenes the embedded model learns from: what is drawn, what is said, what is held out."""
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from model_plugins.postcard.training.words import (
     TERRAINS,
     TIMES,
 )
+from tests.docs.pages import DOCS, text
 
 
 def pixels(scene: Scene, width: int = 128, height: int = 128) -> NDArray[np.uint8]:
@@ -172,6 +174,15 @@ def test_captions_name_the_ground_in_both_words_and_vary() -> None:
     assert np.mean(["blue" in text for text in captions]) > 0.9  # seldom the ground is not said
     for words in ("background", "the ground is blue", "on blue", "with a blue"):
         assert any(words in text for text in captions), words
+
+
+def test_the_synonyms_that_the_documentation_names_are_trained() -> None:
+    rng = random.Random(3)
+    said = "\n".join(describe(scene, rng) for scene in many_scenes(20_000))
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", text(DOCS / "embedded-model.md"), re.MULTILINE)
+    words = [word for row in rows[1:] for cell in row for word in cell.split(", ")]
+    assert len(words) > 35
+    assert [word for word in words if not re.search(rf"\b{word}\b", said)] == []
 
 
 def test_captions_tell_landscapes_apart() -> None:

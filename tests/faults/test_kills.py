@@ -114,8 +114,9 @@ def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path) -> None:
     check_database(data)
 
 
-def kill_at_random(tmp_path: Path, seed: int, rounds: int, jobs: int) -> None:
-    """Kill the server or its worker `rounds` times at random moments of a stream of `jobs`."""
+def kill_at_random(tmp_path: Path, seed: int, rounds: int, jobs: int) -> list[str]:
+    """Kill the server or its worker `rounds` times at random moments of a stream of `jobs`; the
+    status of each job at the end."""
     chance = random.Random(seed)
     data = tmp_path / "data"
     accepted: list[str] = []
@@ -133,17 +134,19 @@ def kill_at_random(tmp_path: Path, seed: int, rounds: int, jobs: int) -> None:
             server.kill()
     with ServerProcess(data) as server:
         check_consistency(server, data, accepted)
+        statuses = [str(server.get(f"/api/jobs/{job_id}")["status"]) for job_id in accepted]
     check_database(data)
+    return statuses
 
 
 def test_no_job_is_lost_by_a_few_random_kills(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, seed=1, rounds=3, jobs=12)
+    assert kill_at_random(tmp_path, seed=1, rounds=3, jobs=12) == ["completed"] * 12
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
 def test_no_job_is_lost_by_many_random_kills(tmp_path: Path) -> None:
-    kill_at_random(tmp_path, seed=2, rounds=50, jobs=150)
+    assert kill_at_random(tmp_path, seed=2, rounds=50, jobs=150) == ["completed"] * 150
 
 
 @pytest.mark.timeout(600)

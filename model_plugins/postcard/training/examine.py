@@ -32,7 +32,7 @@ PROMPTS = Path(__file__).with_name("prompts.json")
 # Added to each seed for negative prompts: what nobody asked for is seldom in a picture.
 MORE_SEEDS = (0, 1000, 2000, 3000, 4000)
 UNRELATED = "a red circle"  # a negative prompt about nothing that a landscape shows
-OTHER_SIZES = ((64, 64), (96, 160), (192, 112), (256, 128), (256, 256))  # width, height
+JUDGED_SIZES = ((64, 64), (96, 160), (192, 112), (256, 128), (256, 256))  # width, height
 LOW_STRENGTH, HIGH_STRENGTH = 0.3, 0.9
 KEPT = 0.5  # likeness from which on the layout of a landscape counts as kept
 
@@ -111,7 +111,7 @@ class Examiner:
 
     def sizes(self, wanted: dict[str, Any]) -> None:
         """One thing on a ground, in frames of other sizes."""
-        for size in OTHER_SIZES:
+        for size in JUDGED_SIZES:
             for seed in self._seeds:
                 picture = self._painter.paint(wanted["prompt"], seed, size=size)
                 right = all(verdict for _, verdict in judge_flat(picture, wanted))

@@ -100,7 +100,7 @@ def test_refuses_parameters_with_one_entry_per_problem(server: LiveServer) -> No
 def test_refuses_what_is_not_a_json_object(server: LiveServer, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answer = server.client.post("/api/generate", content=body, headers=headers)
-    problem(answer, 400, "malformed_request")
+    assert problem(answer, 400, "malformed_request")["detail"].startswith("The body ")
 
 
 @pytest.mark.parametrize("body", [b'{"prompt":"a","prompt":"b"}', b'\xef\xbb\xbf{"prompt":"b"}'])
@@ -113,12 +113,14 @@ def test_accepts_repeated_names_and_a_byte_order_mark(server: LiveServer, body: 
 def test_refuses_impossible_numbers(server: LiveServer, seed: str) -> None:
     body = f'{{"prompt": "a", "seed": {seed}}}'
     answer = server.client.post("/api/generate?dry_run=true", content=body)
-    problem(answer, 422, "invalid_parameters")
+    found = problem(answer, 422, "invalid_parameters")
+    assert [error["loc"] for error in found["errors"]] == [["seed"]]
 
 
 def test_refuses_other_media_types(server: LiveServer) -> None:
     answer = server.client.post("/api/generate", data={"prompt": "red"})
-    problem(answer, 415, "unsupported_media_type")
+    told = problem(answer, 415, "unsupported_media_type")["detail"]
+    assert "application/x-www-form-urlencoded" in told and "application/json" in told
 
 
 def test_refuses_a_dry_run_that_is_neither(server: LiveServer) -> None:

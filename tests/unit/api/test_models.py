@@ -39,4 +39,4 @@ def test_unload_frees_the_model_and_stays_current(server: LiveServer) -> None:
 @pytest.mark.parametrize("action", ["load", "unload"])
 def test_an_unknown_model(server: LiveServer, action: str) -> None:
     answer = server.client.post(f"/api/models/nobody/{action}")
-    problem(answer, 404, "model_not_found")
+    assert "nobody" in problem(answer, 404, "model_not_found")["detail"]

@@ -1,4 +1,4 @@
-"""A store and a gallery on a database of their own."""
+"""A store and a gallery on a database of their own, and a queue on both."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from server.database import Database
 from server.gallery import Gallery
 from server.jobs.store import JobStore
 from server.storage import ImageFiles
+from tests.unit.jobs.scripted import Bench
 
 
 @pytest.fixture
@@ -35,3 +36,8 @@ def files(tmp_path: Path) -> ImageFiles:
 @pytest.fixture
 def gallery(database: Database, files: ImageFiles) -> Gallery:
     return Gallery(database, files)
+
+
+@pytest.fixture
+def bench(store: JobStore, gallery: Gallery) -> Bench:
+    return Bench(store, gallery)

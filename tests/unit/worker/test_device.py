@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from server.errors import ConfigurationError
-from server.worker.device import Device, choose, describe, release_memory
+from server.worker.device import Device, choose, describe
 from tests.unit.worker.processes import ROOT
 
 
@@ -65,5 +65,14 @@ def test_the_worker_describes_its_devices_for_the_doctor() -> None:
     assert {"torch", "diffusers", "transformers"} <= report.keys()
 
 
-def test_releasing_memory_needs_no_torch_and_no_accelerator() -> None:
-    release_memory()
+def test_releasing_memory_needs_no_torch_and_frees_what_only_refers_to_itself() -> None:
+    code = (
+        "import sys, weakref; from server.worker.device import release_memory\n"
+        "class Model: pass\n"
+        "model = Model(); model.itself = model; seen = weakref.ref(model); del model\n"
+        "release_memory(); print(seen(), 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["None", "False"]

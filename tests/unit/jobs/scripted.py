@@ -1,0 +1,183 @@
+"""An executor that does as each test says, and a queue on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from server.catalog import ModelCatalog
+from server.errors import WorkerLost
+from server.gallery import Gallery
+from server.generation import Task
+from server.jobs.manager import JobManager
+from server.jobs.store import JobStore
+from server.plugins.manager import PluginManager, discover
+from server.records import Job
+from server.snapshots import (
+    ImageReady,
+    JobSnapshot,
+    PhaseChanged,
+    StepDone,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskMessage,
+    TaskStarted,
+)
+from tests.support import PLUGINS
+from tests.unit.jobs.builders import PNG, WEBP, new_job
+
+Script = Callable[["ScriptedExecutor", Task[Any], int], AsyncIterator[TaskMessage]]
+
+
+def image(index: int) -> ImageReady:
+    return ImageReady(index, 64, 64, 0.1, PNG, WEBP)
+
+
+class ScriptedExecutor:
+    """Runs the next script of its list for each task, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.scripts: list[Script] = [make_all]
+        self.tasks: list[tuple[Task[Any], int]] = []
+        self.cancelled = asyncio.Event()
+        self.proceed = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    def slots(self) -> Iterable[str]:
+        return ("0",)
+
+    async def run(
+        self, slot: str, task: Task[Any], attempt: int
+    ) -> AsyncGenerator[TaskMessage, None]:
+        self.tasks.append((task, attempt))
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        async for message in script(self, task, attempt):
+            yield message
+
+    def cancel(self, job_id: str, attempt: int) -> None:
+        self.cancelled.set()
+
+    def load(self, model: str) -> None:
+        raise AssertionError("the manager loads nothing")
+
+    unload = load
+
+    def listen(self, listener: object) -> None:
+        """Nothing to tell."""
+
+    async def close(self) -> None:
+        self.closed.set()
+
+
+async def make_all(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    for index in task.indices:
+        yield PhaseChanged("generating", index)
+        yield StepDone(index, 4, 4)
+        yield image(index)
+    yield TaskFinished()
+
+
+async def make_one_then_die(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    yield image(task.indices[0])
+    raise WorkerLost("died", started=True, detail="last words")
+
+
+async def die(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    raise WorkerLost("died", started=True, detail="last words")
+
+
+async def never_start(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    raise WorkerLost("no such device", detail="ImportError: torch")
+    yield TaskFinished()  # makes this a generator
+
+
+async def wait_for_cancel(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    yield image(task.indices[0])
+    await executor.cancelled.wait()
+    yield TaskCancelled()
+
+
+async def wait_for_close(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    await executor.closed.wait()
+    raise WorkerLost("closed", started=True)
+
+
+async def wait_then_make(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    await executor.proceed.wait()
+    async for message in make_all(executor, task, attempt):
+        yield message
+
+
+async def fail(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    yield TaskFailed("generation_failed", "ValueError: no", fault="Generating raised ValueError")
+
+
+async def forget_an_image(
+    executor: ScriptedExecutor, task: Task[Any], attempt: int
+) -> AsyncIterator[TaskMessage]:
+    yield TaskStarted(task.job_id, attempt)
+    yield TaskFinished()
+
+
+class Bench:
+    """A manager with all it needs."""
+
+    def __init__(self, store: JobStore, gallery: Gallery) -> None:
+        self.store, self.gallery = store, gallery
+        self.plugins: PluginManager = discover(PLUGINS)
+        self.executor = ScriptedExecutor()
+        self.ended: list[str] = []
+        self.manager = JobManager(
+            store=store,
+            gallery=gallery,
+            catalog=ModelCatalog(self.plugins),
+            plugins=self.plugins,
+            executor=self.executor,
+            paused=False,
+            job_ended=lambda: self.ended.append("job"),
+        )
+
+    def submit(self, num_images: int = 2) -> Job:
+        params = {"prompt": "red", "width": 64, "height": 64, "steps": 4, "seed": 7}
+        job = self.store.create(new_job(params={**params, "num_images": num_images}))
+        self.manager.enqueue(job)
+        return job
+
+    async def end(self, job: Job) -> JobSnapshot:
+        """The terminal snapshot of a job."""
+        with self.manager.feed.subscribe(job.id) as snapshots:
+            assert self.manager.feed.current(job.id) is not None
+            return [item async for item in snapshots][-1]
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[None]:
+        await self.manager.start()
+        try:
+            yield
+        finally:
+            await self.manager.stop(drain=0.05)
