@@ -1,41 +1,115 @@
-"""Source references: from a card's `source` to a path on this machine.
+"""Source references: from the words that say where weights are to a value.
 
-Two forms exist so far: `package:NAME/SUBFOLDER`, weights inside a Python package, and the path of
-a local folder or file.
+Every reference has one canonical text: `parse(str(reference)) == reference`. An `org/name` that
+is also a path below `base` means that folder or file; `hf:org/name` is always the hub's.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
-PACKAGE = "package:"
+from server.errors import MalformedReference, SourceMissing
+from server.sources import links
+from server.sources.formats import WEIGHTS, refuse_pickle, suffix
+from server.sources.kinds import CIVITAI, HUB, PACKAGE, Civitai, Hub, Local, Package, Reference, Url
+
+FORMS = (
+    "a folder or file of this machine (`/models/x`, `~/x.safetensors`, `./x`), a repository "
+    "`org/name[@revision]` of the Hugging Face hub or a file or folder in it "
+    "(`org/name/x.safetensors`), `urn:air:ECOSYSTEM:TYPE:civitai:MODEL@VERSION`, "
+    "`civitai:MODEL[@VERSION]`, `civitai:@VERSION`, a model's address on civitai.com or "
+    "huggingface.co, the https address of a .safetensors or .gguf file, `package:NAME/FOLDER`"
+)
 
 
-class SourceMissing(Exception):
-    """The weights are not on this machine; the message says where they were looked for."""
+def parse(text: str, base: Path | None = None) -> Reference:
+    """Read a reference.
+
+    Args:
+        text: one of `FORMS`.
+        base: the folder that relative paths are relative to; None: the current one, and
+            `org/name` is the hub's even when it has such a folder.
+
+    Raises:
+        MalformedReference: it has none of the forms.
+        UnsafeFile: it names a pickle.
+    """
+    reference = _read(text, base) if text.isprintable() else None
+    if reference is None:
+        raise MalformedReference(f"{text!r} does not say where weights are. Write {FORMS}.")
+    refuse_pickle(_name(reference))
+    return reference
 
 
 def locate(source: str) -> Path:
-    """The path of the weights that `source` names.
+    """The path of the weights that `source`, a reference to this machine, names.
 
     Raises:
         SourceMissing: they are not there.
+        UnsafeFile: it names a pickle.
     """
-    path = _in_package(source) if source.startswith(PACKAGE) else Path(source).expanduser()
-    if not path.is_absolute():
-        raise SourceMissing(f"The source {source!r} is neither `{PACKAGE}…` nor an absolute path.")
+    try:
+        reference = parse(source)
+    except MalformedReference as error:
+        raise SourceMissing(error.message) from error
+    if not isinstance(reference, Package | Local):
+        raise SourceMissing(f"{source} is not on this machine.")
+    path = local_path(reference)
     if not path.exists():
         raise SourceMissing(f"The weights are not where the card says: {path}")
     return path
 
 
-def _in_package(source: str) -> Path:
-    name, _, subfolder = source.removeprefix(PACKAGE).partition("/")
+def local_path(reference: Package | Local) -> Path:
+    """Where a local reference points, whether or not anything is there.
+
+    Raises:
+        SourceMissing: the package is not installed.
+    """
+    if isinstance(reference, Local):
+        return reference.path
     try:
-        spec = find_spec(name)
+        spec = find_spec(reference.name)
     except (ModuleNotFoundError, ValueError):
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise SourceMissing(f"The source {source!r} names a package that is not installed.")
-    return Path(next(iter(spec.submodule_search_locations))).absolute() / subfolder
+        raise SourceMissing(f"The source {reference} names a package that is not installed.")
+    folder = Path(next(iter(spec.submodule_search_locations))).absolute()
+    return folder / reference.subfolder
+
+
+def _read(text: str, base: Path | None) -> Reference | None:
+    if text.startswith(PACKAGE):
+        return Package.read(text.removeprefix(PACKAGE))
+    if text.startswith(HUB):
+        return Hub.read(text.removeprefix(HUB))
+    if text.startswith(CIVITAI):
+        return Civitai.read(text.removeprefix(CIVITAI))
+    return _of_this_machine(text, base) or links.address(text) or links.air(text) or Hub.read(text)
+
+
+def _of_this_machine(text: str, base: Path | None) -> Local | None:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # `~somebody` whom this machine does not know
+        return None
+    says_so = path.is_absolute() or text.startswith((".", "~"))
+    is_bare_file = len(path.parts) == 1 and ":" not in text and suffix(text) in WEIGHTS
+    lies_there = base is not None and bool(text) and (base / path).exists()
+    if not (says_so or is_bare_file or lies_there):
+        return None
+    return Local((base or Path()).absolute() / path)
+
+
+def _name(reference: Reference) -> str:
+    """The part of a reference that may be a file's name."""
+    match reference:
+        case Url(url):
+            return urlsplit(url).path
+        case Hub(path=path):
+            return path
+        case Local(path):
+            return path.name
+    return ""

@@ -1,0 +1,104 @@
+"""What a reference to another place comes to: the files, where they are, how large, which hash."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from server.errors import SourceFailed
+from server.sources.kinds import Hub, Remote
+
+#: Paths that stay below their folder on every system, and cannot be taken for our own files.
+_SAFE_SEGMENT = re.compile(r'(?![. ])[^/\\:*?"<>|\x00-\x1f\x7f]{1,240}(?<![. ])')
+
+#: The end of the name of a file that is not complete.
+PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files of a repository in diffusers layout are wanted.
+
+    Attributes:
+        variant: the variant to prefer where a component has it: `fp16`, say.
+        without: components that are not wanted, since they come from elsewhere.
+    """
+
+    variant: str | None = None
+    without: frozenset[str] = frozenset()
+
+    def covers(self, other: Selection) -> bool:
+        """Whether what was selected so holds all that `other` selects."""
+        return self.variant == other.variant and self.without <= other.without
+
+    def of(self, reference: Remote) -> Selection:
+        """What it comes to: a place that is one file leaves nothing to select."""
+        is_folder = isinstance(reference, Hub) and not reference.is_file
+        return self if is_folder else PLAIN
+
+
+#: Every component, of the plain variant.
+PLAIN = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file to download.
+
+    Attributes:
+        path: where it goes, relative, with forward slashes.
+        url: where it is.
+        size: bytes; None when the site does not tell.
+        sha256: 64 hexadecimal digits in lower case; None when the site does not tell.
+        exact: whether `size` is exact; some sites round it.
+    """
+
+    path: str
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            SourceFailed: the path leaves its folder, or is none on every system.
+        """
+        if not is_safe(self.path):
+            raise SourceFailed(
+                f"The site names a file {self.path!r}, which cannot be stored here. Download it "
+                "yourself and name the local file."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files of a reference, at one moment.
+
+    Attributes:
+        reference: what was asked for.
+        revision: what it came to: a commit, a version's id; a word that can name a folder.
+        files: what to download; at least one.
+        main: the path, among them or a folder of them, that is loaded; "" is the whole.
+        selection: which of a repository's files these are.
+    """
+
+    reference: Remote
+    revision: str
+    files: tuple[RemoteFile, ...]
+    main: str = ""
+    selection: Selection = PLAIN
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all; None when that of a file is not known."""
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+def is_safe(path: str) -> bool:
+    """Whether a relative path stays below its folder and can be made on every system."""
+    segments = path.split("/")
+    named = all(_SAFE_SEGMENT.fullmatch(segment) for segment in segments)
+    return named and not PurePosixPath(path).name.endswith(PART)

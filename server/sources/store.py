@@ -1,0 +1,127 @@
+"""Where the files of references lie on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from server.sources import hub_cache
+from server.sources.kinds import Civitai, Hub, Local, Package, Reference, Remote
+from server.sources.listing import revision_of
+from server.sources.manifest import PLAIN, Manifest, Selection
+from server.sources.marker import Marker, markers
+from server.sources.references import local_path, parse
+
+
+class ModelStore:
+    """The folder of downloaded models, `hub/ORG--NAME/COMMIT/`, `civitai/VERSION/` and
+    `url/HASH/` below it, with the hub's own cache behind it."""
+
+    def __init__(self, folder: Path, hub_cache: Path) -> None:
+        """
+        Args:
+            folder: `Folders.models`.
+            hub_cache: `Sites.hub_cache`; it is only read.
+        """
+        self._folder = folder
+        self._hub_cache = hub_cache
+
+    def locate(self, reference: Reference, selection: Selection = PLAIN) -> Path | None:
+        """The file or folder to load, or None when it is not (completely) here.
+
+        Raises:
+            SourceMissing: the reference names a package that is not installed.
+        """
+        if isinstance(reference, Package | Local):
+            path = local_path(reference)
+            return path if path.exists() else None
+        wish = selection.of(reference)
+        for folder, marker in self._marked(reference):
+            if marker.selection.covers(wish) and marker.holds(folder):
+                return folder / marker.main
+        if isinstance(reference, Hub):
+            return hub_cache.find(self._hub_cache, reference, wish)
+        return None
+
+    def folder(self, manifest: Manifest) -> Path:
+        """Where the files of a manifest go."""
+        return self._home(manifest.reference) / manifest.revision
+
+    def size(self, reference: Remote) -> int:
+        """Bytes that a reference takes here, what is incomplete included."""
+        files = (path for folder in self._folders(reference) for path in folder.rglob("*"))
+        return sum(path.stat().st_size for path in files if path.is_file())
+
+    def remove(self, reference: Remote) -> int:
+        """Remove what was downloaded for a reference, complete or not; the bytes that are free now.
+
+        Files that another reference to the same revision uses go with it. The hub's cache is left
+        alone.
+        """
+        size = self.size(reference)
+        for folder in self._folders(reference):
+            shutil.rmtree(folder)
+        return size
+
+    def _home(self, reference: Remote) -> Path:
+        """The folder with a folder per revision."""
+        if isinstance(reference, Hub):
+            return self._folder / "hub" / reference.repo.replace("/", "--")
+        return self._folder / ("civitai" if isinstance(reference, Civitai) else "url")
+
+    def _marked(self, reference: Remote) -> Iterator[tuple[Path, Marker]]:
+        """The markers of a reference, the newest first."""
+        found = [
+            (folder, marker)
+            for folder in _subfolders(self._home(reference))
+            for marker in markers(folder)
+            if _same(reference, marker)
+        ]
+        found.sort(key=lambda pair: -pair[1].completed)
+        yield from found
+
+    def _folders(self, reference: Remote) -> list[Path]:
+        """Every folder that holds (parts of) a reference's files."""
+        marked = {folder for folder, _ in self._marked(reference)}
+        home, revision = self._home(reference), _revision(reference)
+        if revision is not None:
+            marked |= {folder for folder in _subfolders(home) if folder.name == revision}
+        elif isinstance(reference, Hub):
+            marked |= set(_subfolders(home))  # of an interrupted download no more is known
+        return sorted(marked)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _same(reference: Remote, marker: Marker) -> bool:
+    """Whether a marker is of this reference, by its words or by what they came to."""
+    if marker.reference == str(reference):
+        return True
+    if _revision(reference) != marker.revision:
+        return False
+    marked = parse(marker.reference)
+    return not isinstance(marked, Package | Local) and _without_revision(
+        marked
+    ) == _without_revision(reference)
+
+
+def _revision(reference: Remote) -> str | None:
+    """The revision that a reference names, if it does."""
+    if isinstance(reference, Hub):
+        return reference.revision
+    if isinstance(reference, Civitai):
+        return None if reference.version is None else str(reference.version)
+    return revision_of(reference)
+
+
+def _without_revision(reference: Remote) -> Remote:
+    """What a reference means within its revision."""
+    if isinstance(reference, Hub):
+        return replace(reference, revision=None)
+    if isinstance(reference, Civitai):
+        return replace(reference, model=None, version=0)
+    return reference

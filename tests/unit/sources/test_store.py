@@ -1,0 +1,227 @@
+"""Where downloads lie, when they count as there, and the hub's own cache behind them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from server.errors import HashMismatch
+from server.sources.client import SourceClient
+from server.sources.kinds import Civitai, Hub, Local, Package, Url
+from server.sources.manifest import Selection
+from server.sources.pull import pull
+from server.sources.store import ModelStore
+from tests.fake_sources import COMMIT, FakeSources, weights
+
+INDEX = {
+    "_class_name": "SomePipeline",
+    "transformer": ["diffusers", "SomeTransformer2DModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+}
+FILES = {
+    "model_index.json": json.dumps(INDEX).encode(),
+    "transformer/config.json": b"{}",
+    "transformer/diffusion_pytorch_model.safetensors": weights(1000, 1),
+    "transformer/diffusion_pytorch_model.fp16.safetensors": weights(500, 2),
+    "tokenizer/vocab.json": b"{}",
+    "scheduler/scheduler_config.json": b"{}",
+}
+REPO = Hub("org/name")
+
+
+# --- own downloads -------------------------------------------------------------------------
+
+
+async def test_a_pulled_repository_is_located(
+    fake: FakeSources, client: SourceClient, store: ModelStore
+) -> None:
+    fake.add_repository("org/name", FILES)
+    assert store.locate(REPO) is None
+    path = await pull(REPO, store, client)
+    assert (path / "model_index.json").is_file() and path.name == COMMIT
+    assert store.locate(REPO) == path == store.locate(Hub("org/name", revision=COMMIT))
+    assert store.locate(Hub("org/name", revision="v1")) is None
+    assert store.locate(Hub("org/name", "transformer")) is None
+    assert store.locate(Hub("org/other")) is None
+    fetched = sum(len(data) for name, data in FILES.items() if "fp16" not in name)
+    assert store.size(REPO) >= fetched
+    assert store.remove(REPO) >= fetched
+    assert store.locate(REPO) is None and store.size(REPO) == 0
+
+
+async def test_each_selection_is_complete_by_itself(
+    fake: FakeSources, client: SourceClient, store: ModelStore
+) -> None:
+    fake.add_repository("org/name", FILES)
+    without = Selection(without=frozenset({"transformer"}))
+    path = await pull(REPO, store, client, selection=without)
+    assert not (path / "transformer").exists()
+    assert store.locate(REPO, without) == path and store.locate(REPO) is None
+    await pull(REPO, store, client)
+    assert store.locate(REPO) == path, "the shared files were there already"
+    assert len(fake.requests(f"/org/name/resolve/{COMMIT}/tokenizer/vocab.json")) == 1
+    more = Selection(without=frozenset({"tokenizer"}))
+    assert store.locate(REPO, more) == path, "the whole repository holds every part of it"
+    assert store.locate(REPO, Selection("fp16")) is None
+    await pull(REPO, store, client, selection=Selection("fp16"))
+    assert store.locate(REPO, Selection("fp16")) == path
+
+
+async def test_a_branch_that_moved_is_pulled_anew_beside_the_old(
+    fake: FakeSources, client: SourceClient, store: ModelStore
+) -> None:
+    repository = fake.add_repository("org/name", FILES)
+    old = await pull(REPO, store, client)
+    repository.commit = "1" * 40
+    repository.files["scheduler/scheduler_config.json"] = b'{"new": 1}'
+    new = await pull(REPO, store, client)
+    assert store.locate(REPO) == new != old
+    assert store.locate(Hub("org/name", revision=COMMIT)) == old
+    store.remove(REPO)
+    assert not old.exists() and not new.exists()
+
+
+@pytest.mark.parametrize("selection", [Selection(), Selection("fp16", frozenset({"vae"}))])
+async def test_one_file_is_located_as_a_file(
+    fake: FakeSources, client: SourceClient, store: ModelStore, selection: Selection
+) -> None:
+    fake.add_repository("org/name", {"a/x.safetensors": weights()})
+    fake.blobs["y.safetensors"] = weights()
+    file = Hub("org/name", "a/x.safetensors")
+    url = Url(f"{fake.files_url}/blobs/y.safetensors")
+    for reference, name in ((file, "x.safetensors"), (url, "y.safetensors")):
+        path = await pull(reference, store, client, selection=selection)
+        assert (path.name, path.read_bytes()) == (name, weights())
+        assert store.locate(reference, selection) == path == store.locate(reference)
+        store.remove(reference)
+        assert store.locate(reference) is None
+
+
+async def test_a_version_is_found_by_every_name_of_it(
+    fake: FakeSources, client: SourceClient, store: ModelStore
+) -> None:
+    fake.add_version(456, 123, weights())
+    path = await pull(Civitai(123), store, client)
+    same = [Civitai(123), Civitai(123, 456), Civitai(None, 456)]
+    assert [store.locate(reference) for reference in same] == [path] * 3
+    assert store.locate(Civitai(124)) is None and store.locate(Civitai(None, 456, 1)) is None
+    fake.add_version(457, 123, weights(10))
+    assert store.locate(Civitai(123)) == path, "asked by name, the site is not"
+    newer = await pull(Civitai(123), store, client)
+    assert store.locate(Civitai(123)) == newer and store.locate(Civitai(None, 456)) == path
+    store.remove(Civitai(None, 457))
+    assert store.locate(Civitai(123)) == path
+
+
+async def test_an_interrupted_download_is_not_there(
+    fake: FakeSources, client: SourceClient, store: ModelStore
+) -> None:
+    fake.add_repository(
+        "org/name",
+        FILES,
+        lies={"transformer/diffusion_pytorch_model.safetensors": {"sha256": "0" * 64}},
+    )
+    with pytest.raises(HashMismatch):
+        await pull(REPO, store, client)
+    assert store.locate(REPO) is None
+    assert store.size(REPO) > 0 and store.remove(REPO) > 0 and store.size(REPO) == 0
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "marker"])
+async def test_what_was_damaged_since_is_not_there(
+    fake: FakeSources,
+    client: SourceClient,
+    store: ModelStore,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    fake.add_repository("org/name", FILES)
+    path = await pull(REPO, store, client)
+    file = path / "transformer" / "diffusion_pytorch_model.safetensors"
+    if damage == "removed":
+        file.unlink()
+    elif damage == "cut":
+        os.truncate(file, 10)
+    else:
+        (marker,) = path.glob(".darkroom-*.json")
+        marker.write_text("{")
+    assert store.locate(REPO) is None
+    assert ("not readable" in caplog.text) == (damage == "marker")
+    assert await pull(REPO, store, client) == path == store.locate(REPO)
+
+
+def test_local_references_are_where_they_say(store: ModelStore, tmp_path: Path) -> None:
+    assert store.locate(Local(tmp_path)) == tmp_path
+    assert store.locate(Local(tmp_path / "gone")) is None
+    found = store.locate(Package("server", "migrations"))
+    assert found is not None and found.name == "migrations"
+
+
+# --- the hub's cache -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    """A repository in the cache of the hub's own client: links to blobs, a note of the branch."""
+    repository = tmp_path / "hub-cache" / "models--org--name"
+    folder = repository / "snapshots" / COMMIT
+    (repository / "blobs").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    for number, (name, data) in enumerate(FILES.items()):
+        blob = repository / "blobs" / str(number)
+        blob.write_bytes(data)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(blob)
+    return folder
+
+
+def test_the_hubs_cache_is_used_as_it_is(store: ModelStore, snapshot: Path) -> None:
+    assert store.locate(REPO) == snapshot
+    assert store.locate(Hub("org/name", revision=COMMIT)) == snapshot
+    assert store.locate(Hub("org/name", revision="v1")) is None
+    assert store.locate(Hub("org/name", "transformer")) == snapshot / "transformer"
+    name = "transformer/diffusion_pytorch_model.safetensors"
+    assert store.locate(Hub("org/name", name)) == snapshot / name
+    assert store.locate(Hub("org/name", "x.safetensors")) is None
+    store.remove(REPO)
+    assert store.locate(REPO) == snapshot, "it is never written to"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "fp16" not in name])
+def test_a_snapshot_that_lacks_something_is_not_there(
+    store: ModelStore, snapshot: Path, name: str
+) -> None:
+    (snapshot / name).resolve().unlink()
+    assert store.locate(REPO) is None
+
+
+def test_a_snapshot_is_whole_without_what_comes_from_elsewhere(
+    store: ModelStore, snapshot: Path
+) -> None:
+    (snapshot / "transformer" / "config.json").unlink()
+    assert store.locate(REPO) is None
+    assert store.locate(REPO, Selection(without=frozenset({"transformer"}))) == snapshot
+
+
+def test_shards_need_all_and_their_index(store: ModelStore, snapshot: Path) -> None:
+    folder = snapshot / "transformer"
+    (folder / "diffusion_pytorch_model.safetensors").unlink()
+    for number in (1, 2):
+        name = f"diffusion_pytorch_model-0000{number}-of-00002.safetensors"
+        assert store.locate(REPO) is None
+        (folder / name).write_bytes(weights())
+    assert store.locate(REPO) is None
+    (folder / "diffusion_pytorch_model.safetensors.index.json").write_text("{}")
+    assert store.locate(REPO) == snapshot
+
+
+def test_pickles_in_the_cache_are_not_weights(store: ModelStore, snapshot: Path) -> None:
+    for path in (snapshot / "transformer").glob("*.safetensors"):
+        path.unlink()
+    (snapshot / "transformer" / "diffusion_pytorch_model.bin").write_bytes(b"\x80")
+    assert store.locate(REPO) is None
