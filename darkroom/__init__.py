@@ -11,7 +11,14 @@ A model family is a package with one function::
 See `docs/how-to/write-a-model-plugin.md`.
 """
 
-from server.generation import GenerationParams, Integer, Number, Task
+from server.generation import (
+    GenerationParams,
+    ImageSource,
+    ImageToImageParams,
+    Integer,
+    Number,
+    Task,
+)
 from server.plugins.spec import hookimpl
 from server.plugins.types import (
     FinishedJob,
@@ -27,6 +34,8 @@ from server.plugins.types import (
 __all__ = [
     "FinishedJob",
     "GenerationParams",
+    "ImageSource",
+    "ImageToImageParams",
     "Integer",
     "LatentFormat",
     "LoadContext",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,15 +12,16 @@ from pydantic import ValidationError
 from server.errors import (
     ConfigurationError,
     InvalidParameters,
-    ModelLoadFailed,
     ModelNotFound,
     PluginFailed,
 )
 from server.generation import ALIASES, COMMON_WORDS, GenerationParams, Task
+from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager
 from server.plugins.types import ModelCard, ModelFamily
 from server.records import Job
-from server.sources.references import SourceMissing, locate
+from server.snapshots import Weights
+from server.sources.progress import Listener
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -42,16 +42,20 @@ class Resolved:
 class ModelCatalog:
     """The cards that plugins announced, by id and alias."""
 
-    def __init__(self, plugins: PluginManager, default_model: str | None = None) -> None:
+    def __init__(
+        self, plugins: PluginManager, files: ModelFiles, default_model: str | None = None
+    ) -> None:
         """
         Args:
             plugins: where families and cards come from.
+            files: where the weights are.
             default_model: the model of requests that name none; None: the first bundled card.
 
         Raises:
             ConfigurationError: `default_model` is unknown, or there is no model at all.
         """
         self._plugins = plugins
+        self._files = files
         self._names = _names(plugins.cards)
         self.default = self._choose(default_model)
 
@@ -77,14 +81,18 @@ class ModelCatalog:
         """The JSON Schema (draft 2020-12) of requests to this model.
 
         It is the family's with the card's defaults and fixed values, plus an optional `model`.
+        `x-aspect-ratios` holds sizes that the family is good at, by ratio.
         """
         family, card = self.find(name)
-        schema = family.params.model_json_schema()
+        schema = family.params_of(card).model_json_schema()
         properties: dict[str, Any] = {
             "model": {"const": card.id, "type": "string", "description": "The model's id."}
         }
         for word, described in schema["properties"].items():
             properties[word] = {**described, **_card_words(card, word)}
+        if family.aspect_ratios:
+            ratios = {name: list(size) for name, size in family.aspect_ratios.items()}
+            schema["x-aspect-ratios"] = ratios
         required = [word for word in schema.get("required", []) if word not in _given(card)]
         return {
             **schema,
@@ -109,9 +117,10 @@ class ModelCatalog:
         words = {word: value for word, value in body.items() if word != "model"}
         words = _without_aliases(words)
         warnings, errors = self._foreign_words(words, family, card)
-        own = {word: value for word, value in words.items() if word in family.params.model_fields}
+        params_class = family.params_of(card)
+        own = {word: value for word, value in words.items() if word in params_class.model_fields}
         try:
-            params = family.params.model_validate({**card.defaults, **card.fixed, **own})
+            params = params_class.model_validate({**card.defaults, **card.fixed, **own})
         except ValidationError as error:
             raise InvalidParameters(errors + _problems(error)) from None
         errors += [
@@ -129,8 +138,8 @@ class ModelCatalog:
         Raises:
             PluginFailed: its family is not installed any more, or no longer takes its parameters.
         """
-        family = self._plugins.families.get(job.family)
-        if family is None or job.model not in self._plugins.cards:
+        found = self._plugins.cards.get(job.model)
+        if found is None or found[0].name != job.family:
             raise PluginFailed(
                 f"The model {job.model!r} of family {job.family!r} is not installed any more. "
                 "`darkroom plugins` shows what is."
@@ -143,22 +152,32 @@ class ModelCatalog:
             "indices": job.missing,
         }
         try:
-            return Task.from_wire(wire, family.params)
+            return Task.from_wire(wire, found[0].params_of(found[1]))
         except ValidationError as error:
             raise PluginFailed(
                 f"The family {job.family!r} no longer takes this job's parameters: {error}"
             ) from error
 
-    def weights(self, card: ModelCard) -> Path:
-        """Where the card's weights lie.
+    def weights(self, card: ModelCard) -> Weights:
+        """Where the card's files lie. Blocks.
 
         Raises:
-            ModelLoadFailed: they are not on this machine.
+            ModelLoadFailed: they are not (all) on this machine.
         """
-        try:
-            return locate(card.source)
-        except SourceMissing as error:
-            raise ModelLoadFailed(str(error)) from error
+        return self._files.find(card)
+
+    def must_fetch(self, model: str) -> bool:
+        """Whether the model's files are missing here and can be downloaded. Blocks."""
+        found = self._plugins.cards.get(self._names.get(model, ""))
+        return found is not None and self._files.can_fetch(found[1])
+
+    async def fetch(self, model: str, progress: Listener) -> None:
+        """Download what is missing of a model.
+
+        Raises:
+            SourceFailed: one of its kinds.
+        """
+        await self._files.fetch(self.find(model)[1], progress)
 
     def _choose(self, default_model: str | None) -> str:
         if default_model is not None:
@@ -189,7 +208,7 @@ class ModelCatalog:
         self, words: Mapping[str, Any], family: ModelFamily, card: ModelCard
     ) -> tuple[list[str], list[dict[str, Any]]]:
         """Warnings for words of other families, problems for words that nobody knows."""
-        own = family.params.model_fields
+        own = family.params_of(card).model_fields
         known = {*COMMON_WORDS, *self._all_words()}
         warnings: list[str] = []
         errors: list[dict[str, Any]] = []
@@ -208,8 +227,8 @@ class ModelCatalog:
         return warnings, errors
 
     def _all_words(self) -> set[str]:
-        families = self._plugins.families.values()
-        return {word for family in families for word in family.params.model_fields}
+        cards = self._plugins.cards.values()
+        return {word for family, card in cards for word in family.params_of(card).model_fields}
 
 
 def _names(cards: Mapping[str, tuple[ModelFamily, ModelCard]]) -> dict[str, str]:

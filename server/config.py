@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from server.errors import ConfigurationError, summary
+from server.model_entry import ModelEntry
 
 CONFIG_NAME = "darkroom.toml"
 PREFIX = "DARKROOM_"
@@ -59,13 +60,33 @@ class Settings(BaseSettings):
     )
     data: Path | None = Field(
         None,
-        description="One folder for everything: the database, `images/`, `thumbs/` and `loras/`.",
+        description="One folder for everything: the database, `images/`, `thumbs/`, `loras/` and "
+        "`models/`.",
+    )
+    model_folder: Path | None = Field(
+        None, description="Where downloaded models are kept; unset: `models/` beside `loras/`."
     )
     plugin_folder: Path | None = Field(
         None, description="A folder with plugins of your own: `.py` files or packages."
     )
     default_model: str | None = Field(
         None, description="The model of requests that name none; unset: the first bundled one."
+    )
+    models: tuple[ModelEntry, ...] = Field(
+        (), description="Models of your own, and changes to models that there are."
+    )
+    civitai_url: str = Field(
+        "https://civitai.com",
+        pattern=r"^https?://[^/\s?#@]+$",
+        description="The civitai site that references are looked up on, a mirror say.",
+    )
+    max_downloads: int = Field(
+        4, ge=1, le=32, description="Files of one model that are downloaded at a time."
+    )
+    allow_private_sources: bool = Field(
+        False,
+        description="Download also over plain http and from private addresses: a mirror in your "
+        "own network. Without it nobody can make the server read what only it can reach.",
     )
     on_start: Literal["run", "pause"] = Field(
         "run", description="`pause` accepts jobs and runs none until the queue is resumed."
@@ -100,7 +121,12 @@ class Settings(BaseSettings):
         None, ge=0, description="Images kept in the gallery, the newest; unset: all."
     )
     max_body_bytes: int = Field(
-        1024 * 1024, ge=1024, description="Largest request body in bytes; larger ones get 413."
+        32 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body in bytes; larger ones get 413.",
+    )
+    max_image_pixels: int = Field(
+        40_000_000, ge=4096, description="Pixels that an image given with a request may have."
     )
     max_streams: int = Field(
         2000, ge=1, description="SSE streams open at once; more are refused (503)."
@@ -124,7 +150,7 @@ class Settings(BaseSettings):
     @property
     def folders(self) -> Folders:
         """Where the files lie."""
-        return Folders.of(self.data)
+        return Folders.of(self.data, self.model_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,29 +159,51 @@ class Folders:
 
     database: Path
     images: Path
+    inputs: Path
     thumbs: Path
     loras: Path
+    models: Path
 
     @classmethod
-    def of(cls, data: Path | None) -> Folders:
-        """All below `data` when given; else the checkout's own; else the user's data folder."""
+    def of(cls, data: Path | None, models: Path | None = None) -> Folders:
+        """All below `data` when given; else the checkout's own; else the user's data folder.
+
+        `models` is the folder of downloaded models when it is another than `models/` there.
+        """
+        folders = cls._standard(data)
+        if models is None:
+            return folders
+        return replace(folders, models=models.expanduser().absolute())
+
+    @classmethod
+    def _standard(cls, data: Path | None) -> Folders:
         if data is not None:
-            return cls._below(data.expanduser().absolute())
-        root = checkout()
-        if root is None:
-            return cls._below(Path(platformdirs.user_data_dir("darkroom", appauthor=False)))
-        return cls(
-            root / "data" / "darkroom.db", root / "data" / "images", root / "thumbs", root / "loras"
-        )
+            root = data.expanduser().absolute()
+            return cls._below(root, root)
+        repository = checkout()
+        if repository is not None:
+            return cls._below(repository / "data", repository)
+        own = Path(platformdirs.user_data_dir("darkroom", appauthor=False))
+        return cls._below(own, own)
 
     @classmethod
-    def _below(cls, root: Path) -> Folders:
-        return cls(root / "darkroom.db", root / "images", root / "thumbs", root / "loras")
+    def _below(cls, data: Path, root: Path) -> Folders:
+        return cls(
+            database=data / "darkroom.db",
+            images=data / "images",
+            inputs=data / "inputs",
+            thumbs=root / "thumbs",
+            loras=root / "loras",
+            models=root / "models",
+        )
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Each folder that must exist."""
-        return (self.database.parent, self.images, self.thumbs, self.loras)
+        return (
+            *(self.database.parent, self.images, self.inputs),
+            *(self.thumbs, self.loras, self.models),
+        )
 
 
 def checkout() -> Path | None:
@@ -213,10 +261,26 @@ def _read_file(config: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    for name in ("data", "plugin_folder"):
+    for name in ("data", "plugin_folder", "model_folder"):
         if isinstance(values.get(name), str):
             values[name] = path.absolute().parent / Path(values[name]).expanduser()
+    for model in values.get("models", ()):
+        _anchor(model, path.absolute().parent)
     return values
+
+
+def _anchor(model: Any, base: Path) -> None:
+    """Make the local sources of a `[[models]]` table absolute; validation comes later."""
+    parts = model.get("components", {}) if isinstance(model, dict) else {}
+    for table in (model, parts):
+        for name, source in table.items() if isinstance(table, dict) else ():
+            is_source = name == "source" or table is parts
+            if is_source and isinstance(source, str) and _is_local(source, base):
+                table[name] = str(base / Path(source).expanduser())
+
+
+def _is_local(source: str, base: Path) -> bool:
+    return source.startswith((".", "~", "/")) or (base / source).exists()
 
 
 def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path | None) -> str:

@@ -80,8 +80,11 @@ def check(
     findings = [_finding(owner, "announces itself without fault", records[owner].faults)]
     findings.append(_finding(owner, "stays light at announcement", records[owner].warnings))
     for family in families:
-        findings.extend(_check_schema(family))
-        for _, card in [pair for pair in manager.cards.values() if pair[0] is family]:
+        cards = [card for owner, card in manager.cards.values() if owner is family]
+        findings.extend(_check_schema(family.name, family.params))
+        for card in cards:
+            if card.params is not None:
+                findings.extend(_check_schema(card.id, card.params))
             findings.extend(_Trial(manager, family, card, weights, device).findings())
     return findings
 
@@ -94,11 +97,10 @@ def _finding(subject: str, name: str, problems: Iterable[str]) -> Finding:
 # --- the schema ----------------------------------------------------------------------------
 
 
-def _check_schema(family: ModelFamily) -> Iterator[Finding]:
-    params = family.params
-    yield _finding(family.name, "describes every parameter", _undescribed(params))
-    yield _finding(family.name, "accepts its own examples", _bad_examples(params))
-    yield _finding(family.name, "validates numbers as its schema says", _odd_numbers(params))
+def _check_schema(subject: str, params: type[GenerationParams]) -> Iterator[Finding]:
+    yield _finding(subject, "describes every parameter", _undescribed(params))
+    yield _finding(subject, "accepts its own examples", _bad_examples(params))
+    yield _finding(subject, "validates numbers as its schema says", _odd_numbers(params))
 
 
 def _undescribed(params: type[GenerationParams]) -> Iterator[str]:
@@ -146,13 +148,32 @@ class _Run:
     shapes: set[tuple[int, ...]] = field(default_factory=set)
     reads: bool = False
 
-    def on_step(self, step: int, total_steps: int, latents: Any = None) -> None:
+    def __call__(self, step: int, total_steps: int, latents: Any = None) -> None:
         """Note the step; look at the latents as a preview does, if this run reads them."""
         self.steps[-1].append((step, total_steps))
+        latents = latents() if callable(latents) else latents
         if latents is not None:
             self.shapes.add(tuple(latents.shape))
             if self.reads:
                 float(latents.sum())
+
+    def warn(self, message: str) -> None:
+        """Warnings are for people."""
+
+
+@dataclass
+class _Canceller:
+    """Cancels at the first step, as the server does."""
+
+    calls: int = 0
+
+    def __call__(self, step: int, total_steps: int, latents: Any = None) -> None:
+        """Count the call, and end the run."""
+        self.calls += 1
+        raise _Cancelled
+
+    def warn(self, message: str) -> None:
+        """Warnings are for people."""
 
 
 class _Trial:
@@ -199,7 +220,8 @@ class _Trial:
 
     def _load(self) -> Pipeline:
         device = choose(self.device)
-        context = LoadContext(self.weights(self.card), device.name, device.dtype)
+        dtype = self.card.dtype or device.dtype
+        context = LoadContext(self.weights(self.card), device.name, dtype)
         return self.manager.load_model(self.card, context)
 
     def _task(
@@ -215,7 +237,7 @@ class _Trial:
 
     def _run(self, pipeline: Pipeline, task: Task[Any], *, reads: bool = False) -> _Run:
         run = _Run(reads=reads)
-        for image in self.manager.generate(pipeline, task, run.on_step):
+        for image in self.manager.generate(pipeline, task, run):
             # A copy: a pipeline that hands out the same buffer again would agree with itself.
             run.images.append(image.copy())
             run.steps.append([])
@@ -249,16 +271,11 @@ class _Trial:
                 )
 
     def _cancel_problems(self, pipeline: Pipeline) -> list[str]:
-        calls: list[int] = []
-
-        def cancel(step: int, total_steps: int, latents: Any = None) -> None:
-            calls.append(step)
-            raise _Cancelled
-
+        cancel = _Canceller()
         try:
             list(self.manager.generate(pipeline, self._task(), cancel))
         except _Cancelled:
-            return [] if len(calls) == 1 else ["It went on after `on_step` had raised."]
+            return [] if cancel.calls == 1 else ["It went on after `on_step` had raised."]
         return ["What `on_step` raised was swallowed: let every BaseException pass."]
 
     def _check_seeds(self, pipeline: Pipeline, first: _Run) -> Iterator[Finding]:
@@ -312,11 +329,11 @@ def _step_problems(run: _Run) -> Iterator[str]:
 
 def _small(family: ModelFamily, card: ModelCard, **asked: int) -> GenerationParams:
     """Valid parameters of a cheap request: the smallest size, wider than high, and few steps."""
-    fixed = {**card.defaults, **card.fixed}
-    properties = family.params.model_json_schema()["properties"]
+    fixed, params = {**card.defaults, **card.fixed}, family.params_of(card)
+    properties = params.model_json_schema()["properties"]
     low, unit = properties["width"].get("minimum", 64), properties["width"].get("multipleOf", 16)
-    values: dict[str, Any] = {**default_request(family.params), **card.defaults}
+    values: dict[str, Any] = {**default_request(params), **card.defaults}
     for name, value in {"width": low + unit, "height": low, "steps": STEPS}.items():
-        if name not in card.fixed and not default_problem(family.params, {**fixed, name: value}):
+        if name not in card.fixed and not default_problem(params, {**fixed, name: value}):
             values[name] = value
-    return family.params.model_validate({**values, **card.fixed, **asked})
+    return params.model_validate({**values, **card.fixed, **asked})

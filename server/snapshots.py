@@ -10,7 +10,7 @@ import base64
 import json
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from server.records import JobStatus
 
@@ -19,6 +19,7 @@ from server.records import JobStatus
 class JobSnapshot:
     """A whole job at one moment; absent things are None.
 
+    `download` is `{bytes, total_bytes, bytes_per_second}` while the job's model is downloaded.
     `progress` is 0–1 over the whole job and never falls within an attempt; `step` and
     `total_steps` are the current image's. `preview` is JPEG bytes of the predicted clean image.
     `images` are objects as `/api/images` shows them.
@@ -33,6 +34,7 @@ class JobSnapshot:
     num_images: int
     created_at: str
     phase: str | None = None
+    download: dict[str, Any] | None = None
     queue_position: int | None = None
     image_index: int | None = None
     step: int | None = None
@@ -71,13 +73,21 @@ class JobSnapshot:
 # --- from the server to its worker ---------------------------------------------------------
 
 
+class Weights(TypedDict):
+    """Where a model's files lie on this machine: the `path` of its source, and those of the parts
+    that it takes from elsewhere."""
+
+    path: str
+    components: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class RunTask:
-    """Run this task (`Task.to_wire`) as this attempt; `weights` is the path of its model's."""
+    """Run this task (`Task.to_wire`) as this attempt, with its model from `weights`."""
 
     task: dict[str, Any]
     attempt: int
-    weights: str
+    weights: Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +100,10 @@ class CancelTask:
 
 @dataclass(frozen=True, slots=True)
 class LoadModel:
-    """Make this model, whose weights lie at `weights`, resident when nothing runs."""
+    """Make this model resident when nothing runs."""
 
     model: str
-    weights: str
+    weights: Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,13 @@ class PhaseChanged:
 
     phase: str
     image_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWarned:
+    """Something about the running job that whoever asked for it should know, in a sentence."""
+
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +225,7 @@ class PluginFault:
 TaskMessage = (
     TaskStarted
     | PhaseChanged
+    | TaskWarned
     | StepDone
     | PreviewReady
     | ImageReady

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from server.snapshots import Weights
 
 TESTS = Path(__file__).parent
 
@@ -12,6 +17,26 @@ COLOURS = PLUGINS / "colours.py"
 WATERMARK = TESTS / "plugins_wrapping" / "watermark.py"
 #: Misbehaving plugins, a file each.
 GALLERY = TESTS / "plugins_gallery"
+
+
+@dataclass
+class Listener:
+    """A step listener that calls `step` with each step, and notes warnings."""
+
+    step: Callable[[int, int, Any], None] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def __call__(self, step: int, total_steps: int, latents: Any = None) -> None:
+        if self.step is not None:
+            self.step(step, total_steps, latents() if callable(latents) else latents)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def weights_at(path: Path | str = "/weights") -> Weights:
+    """A model's files, all in one place."""
+    return Weights(path=str(path), components={})
 
 
 def fill_folder(folder: Path, *plugins: Path) -> Path:

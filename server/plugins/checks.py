@@ -64,29 +64,25 @@ def _words(names: Iterable[str]) -> str:
 
 def family_faults(family: ModelFamily) -> Iterator[str]:
     """What makes a whole family unusable."""
-    where = f"Family `{family.name}`"
-    if not _is_params(family.params):
-        yield (
-            f"{where}: `params` is {family.params!r}: make it a subclass of "
-            "`darkroom.GenerationParams`."
-        )
-        return
     yield from _load_faults(family)
-    try:
-        family.params.model_json_schema()
-    except Exception as error:  # noqa: BLE001 - the class is the plugin's
-        yield f"{where}: {family.params.__name__} has no JSON Schema: {describe(error)}"
+    yield from _params_faults(f"Family `{family.name}`", family.params)
+
+
+def _params_faults(where: str, params: object) -> Iterator[str]:
+    if not (isinstance(params, type) and issubclass(params, GenerationParams)):
+        yield f"{where}: `params` is {params!r}: make it a subclass of `darkroom.GenerationParams`."
         return
-    problem = default_problem(family.params, {})
+    try:
+        params.model_json_schema()
+    except Exception as error:  # noqa: BLE001 - the class is the plugin's
+        yield f"{where}: {params.__name__} has no JSON Schema: {describe(error)}"
+        return
+    problem = default_problem(params, {})
     if problem:
         yield (
-            f"{where}: {family.params.__name__} does not validate its own defaults: {problem}. "
+            f"{where}: {params.__name__} does not validate its own defaults: {problem}. "
             "Mend the default or its bounds."
         )
-
-
-def _is_params(params: object) -> bool:
-    return isinstance(params, type) and issubclass(params, GenerationParams)
 
 
 def _load_faults(family: ModelFamily) -> Iterator[str]:
@@ -117,11 +113,17 @@ def card_faults(family: ModelFamily, card: object) -> Iterator[str]:
                 f"Model `{name}`: its name must be letters, digits, `.`, `_` and `-`, since it "
                 "stands in URLs. Rename it."
             )
-    problem = default_problem(family.params, {**card.defaults, **card.fixed})
+    if card.params is not None:
+        faults = list(_params_faults(f"Model `{card.id}`", card.params))
+        yield from faults
+        if faults:
+            return
+    params = family.params_of(card)
+    problem = default_problem(params, {**card.defaults, **card.fixed})
     if problem:
         yield (
             f"Model `{card.id}`: its `defaults` and `fixed` values are not valid for "
-            f"{family.params.__name__}: {problem}. Correct them."
+            f"{params.__name__}: {problem}. Correct them."
         )
 
 

@@ -19,6 +19,7 @@ import pluggy
 
 from server.errors import JobFailure, ModelLoadFailed, PluginFailed
 from server.generation import Task
+from server.model_entry import ModelEntry
 from server.plugins import spec
 from server.plugins.checks import HEAVY, describe, hook_faults
 from server.plugins.defaults import DefaultAnswers, Promise, checked_images, checked_pipeline
@@ -42,16 +43,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def discover(plugin_folder: Path | None = None, *, package: str = "model_plugins") -> PluginManager:
+def discover(
+    plugin_folder: Path | None = None,
+    models: Iterable[ModelEntry] = (),
+    *,
+    package: str = "model_plugins",
+) -> PluginManager:
     """Find and announce every plugin.
 
     Args:
         plugin_folder: the user's folder of `.py` files and packages.
+        models: the configuration's own models, and its words for models that plugins announce.
         package: the package whose subpackages are the built-in families.
+
+    Raises:
+        ConfigurationError: one of `models` does not fit the families.
     """
     manager = PluginManager()
     for candidate in find(plugin_folder, package):
         manager.add(candidate)
+    for entry in models:
+        manager.configure(entry)
     return manager
 
 
@@ -125,6 +137,14 @@ class PluginManager:
                 f"It imports {', '.join(sorted(imported))} when it is announced, which makes the "
                 "server slow to start: import it in the module that `load` names.",
             )
+
+    def configure(self, entry: ModelEntry) -> None:
+        """Take in a model of the configuration.
+
+        Raises:
+            ConfigurationError: it does not fit the families.
+        """
+        self._registry.configure(entry)
 
     def _register(self, candidate: Candidate) -> bool:
         """Import and register; a plugin with a faulty hook is refused whole."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from server.errors import ConfigurationError
+from server.model_entry import ModelEntry
 from server.plugins.checks import card_faults, describe, family_faults
+from server.plugins.configured import configured_card
 from server.plugins.types import ModelCard, ModelFamily
 
 
@@ -55,6 +58,22 @@ class ModelRegistry:
         except Exception as error:  # noqa: BLE001 - fields of types that the contract forbids
             return [f"Family {item.name!r} cannot be read: {describe(error)}. Correct its types."]
 
+    def configure(self, entry: ModelEntry) -> None:
+        """Take in a model of the configuration: a new one, or one of the cards changed.
+
+        Raises:
+            ConfigurationError: it does not fit the families, or a name is taken.
+        """
+        family, card = configured_card(entry, self._families, self._cards)
+        provider = self._providers[family.name]
+        known = self._cards.get(card.id)
+        for name in () if known is None else (card.id, *known[1].aliases):
+            del self._model_names[name]
+        taken = " ".join(self._taken_names(provider, card))
+        if taken:
+            raise ConfigurationError(f"[[models]] {entry.id}: {taken}")
+        self._enter(provider, family, card)
+
     def _family_faults(self, provider: str, family: ModelFamily) -> list[str]:
         owner = self._providers.get(family.name)
         if owner is not None:
@@ -72,8 +91,11 @@ class ModelRegistry:
             faults = [*card_faults(family, card)] or [*self._taken_names(provider, card)]
             yield from faults
             if not faults:
-                self._model_names.update(dict.fromkeys((card.id, *card.aliases), provider))
-                self._cards[card.id] = (family, card)
+                self._enter(provider, family, card)
+
+    def _enter(self, provider: str, family: ModelFamily, card: ModelCard) -> None:
+        self._model_names.update(dict.fromkeys((card.id, *card.aliases), provider))
+        self._cards[card.id] = (family, card)
 
     def _taken_names(self, provider: str, card: ModelCard) -> Iterator[str]:
         for name in (card.id, *card.aliases):

@@ -48,6 +48,12 @@ class ModelCard:
         training_resolution: the edge of the square it was trained on, in pixels.
         defaults: parameters that differ from the family's defaults.
         fixed: parameters that cannot be chosen: a 4-step model stays a 4-step model.
+        params: the class of this checkpoint's requests where it takes other words or bounds than
+            the rest of its family; None: the family's.
+        components: parts that come from elsewhere than `source`, by the pipeline's name for them
+            (`vae`, `text_encoder`, …): sources like `source`.
+        dtype: torch's name of the type to load the weights as; None: what suits the device.
+        variant: which files of a repository to take where it has several sets: `fp16`, say.
         bundled: its weights come with the package; nothing is downloaded.
     """
 
@@ -61,6 +67,10 @@ class ModelCard:
     training_resolution: int = 1024
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    params: type[GenerationParams] | None = None
+    components: Mapping[str, str] = field(default_factory=dict)
+    dtype: str | None = None
+    variant: str | None = None
     bundled: bool = False
 
 
@@ -71,12 +81,20 @@ class LoadContext:
     Attributes:
         path: the folder (or file) with the card's weights, present on this machine.
         device: torch's name of the device, `cpu` or `cuda:0` say.
-        dtype: torch's name of the floating-point type that suits the device, `bfloat16` say.
+        dtype: torch's name of the floating-point type to load to, `bfloat16` say.
+        components: the folders or files of the parts that the card takes from elsewhere.
+        config: where `path` is a single file, the folder in diffusers' layout that gives the
+            configurations, the tokenizers and the parts that the file lacks.
+        quantization: how to hold the large parts in fewer bits, one of
+            `server.quantization.CHOICES`; None: as `dtype` says.
     """
 
     path: Path
     device: str
     dtype: str
+    components: Mapping[str, Path] = field(default_factory=dict)
+    config: Path | None = None
+    quantization: str | None = None
 
 
 class StepListener(Protocol):
@@ -86,9 +104,13 @@ class StepListener(Protocol):
         """Report that step `step` of `total_steps` (from 1) is done.
 
         `latents` is the predicted clean image as a torch tensor of shape (channels, height,
-        width) in the denoiser's scale, or None; it is only read, and only when a preview is due.
-        Stops the job by raising a `BaseException`: let it pass.
+        width) in the denoiser's scale, or a function that gives it, or None; it is only read or
+        called when a preview is due. Stops the job by raising a `BaseException`: let it pass.
         """
+
+    def warn(self, message: str) -> None:
+        """Tell whoever asked for the images something, in a sentence: it stands in the job's
+        `warnings`."""
 
 
 @runtime_checkable
@@ -115,6 +137,7 @@ class ModelFamily:
             `load(card: ModelCard, context: LoadContext) -> Pipeline`.
         cards: the checkpoints it offers.
         latent_format: how its latents look as colours; None: no previews.
+        aspect_ratios: sizes it is good at, (width, height) by ratio, `16:9` say.
         capabilities: what it can do, such as `negative_prompt`, `image_to_image`, `loras`.
     """
 
@@ -124,7 +147,12 @@ class ModelFamily:
     load: str
     cards: tuple[ModelCard, ...]
     latent_format: LatentFormat | None = None
+    aspect_ratios: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
+
+    def params_of(self, card: ModelCard) -> type[GenerationParams]:
+        """The class of requests to `card`."""
+        return card.params or self.params
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A model family without a model: gradients from the colour the prompt names to one of the seed.
 
 The test double for everything above the pipeline: deterministic, instantaneous, torch-free.
-The left edge of every image has exactly the colour that `left_edge(prompt)` returns. Words in
+The left edge of every image has exactly the colour that `left_edge(prompt)` returns, or that of the
+middle of the initial image. A prompt of more than 50 words is warned of. Words in
 the prompt make it misbehave, anywhere or where `at image I` and `at step S` say:
 
 - `raise`: RuntimeError("asked to raise")
@@ -25,7 +26,7 @@ from PIL import Image
 from pydantic import Field
 
 from darkroom import (
-    GenerationParams,
+    ImageToImageParams,
     Integer,
     LoadContext,
     ModelCard,
@@ -35,6 +36,7 @@ from darkroom import (
     Task,
     hookimpl,
 )
+from server.worker.input_image import open_upright
 
 __version__ = "1.2.3"
 
@@ -52,7 +54,7 @@ NAMED: dict[str, Colour] = {
 _MISCHIEF = re.compile(r"\b(raise|out of memory|exit)\b(?: at image (\d+))?(?: at step (\d+))?")
 
 
-class ColoursParams(GenerationParams):
+class ColoursParams(ImageToImageParams):
     """Parameters of the colours."""
 
     width: Integer = Field(64, ge=64, le=2048, multiple_of=16, description="Width in pixels.")
@@ -93,6 +95,8 @@ class ColoursPipeline:
 
     def generate(self, task: Task[ColoursParams], on_step: StepListener) -> Iterator[Image.Image]:
         """Yield one gradient per index."""
+        if len(task.params.prompt.split()) > 50:
+            on_step.warn("The prompt has more than 50 words.")
         for index in task.indices:
             for step in range(1, task.params.steps + 1):
                 time.sleep(task.params.delay)
@@ -114,8 +118,16 @@ def _misbehave(prompt: str, index: int, step: int) -> None:
 
 def _gradient(task: Task[ColoursParams], index: int) -> Image.Image:
     start, end = left_edge(task.params.prompt), _right_edge(task, index)
+    for path in task.inputs:
+        start = _middle(path)
     row = np.linspace(start, end, task.params.width).round().astype(np.uint8)
     return Image.fromarray(np.tile(row, (task.params.height, 1, 1)))
+
+
+def _middle(path: Path) -> Colour:
+    image = open_upright(path)
+    red, green, blue = np.asarray(image)[image.height // 2, image.width // 2]
+    return int(red), int(green), int(blue)
 
 
 def load(card: ModelCard, context: LoadContext) -> ColoursPipeline:
@@ -151,6 +163,6 @@ def register_model_families() -> list[ModelFamily]:
             params=ColoursParams,
             load="colours:load",
             cards=cards,
-            capabilities=frozenset({"negative_prompt"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image"}),
         )
     ]

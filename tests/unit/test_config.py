@@ -126,9 +126,21 @@ def test_with_a_data_folder_everything_lies_below_it(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     folders = load_settings(data=mine).folders
     assert folders == Folders(
-        mine / "darkroom.db", mine / "images", mine / "thumbs", mine / "loras"
+        database=mine / "darkroom.db",
+        images=mine / "images",
+        inputs=mine / "inputs",
+        thumbs=mine / "thumbs",
+        loras=mine / "loras",
+        models=mine / "models",
     )
-    assert folders.all == (mine, mine / "images", mine / "thumbs", mine / "loras")
+    below = [mine / name for name in ("images", "inputs", "thumbs", "loras", "models")]
+    assert folders.all == (mine, *below)
+
+
+def test_downloaded_models_may_lie_elsewhere(tmp_path: Path) -> None:
+    folders = load_settings(data=tmp_path / "mine", model_folder=tmp_path / "large").folders
+    assert folders.models == tmp_path / "large"
+    assert folders.loras == tmp_path / "mine" / "loras"
 
 
 def test_a_relative_data_folder_is_relative_to_the_current_one(tmp_path: Path) -> None:
@@ -139,7 +151,12 @@ def test_in_a_checkout_the_folders_are_its_own() -> None:
     root = Path(config.__file__).parent.parent
     assert checkout() == root
     assert Folders.of(None) == Folders(
-        root / "data" / "darkroom.db", root / "data" / "images", root / "thumbs", root / "loras"
+        database=root / "data" / "darkroom.db",
+        images=root / "data" / "images",
+        inputs=root / "data" / "inputs",
+        thumbs=root / "thumbs",
+        loras=root / "loras",
+        models=root / "models",
     )
 
 

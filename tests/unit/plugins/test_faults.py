@@ -14,7 +14,7 @@ from server.errors import ModelLoadFailed, PluginFailed
 from server.generation import Task
 from server.plugins.manager import PluginManager, discover
 from server.plugins.types import FinishedJob, LoadContext, NewImage, Pipeline, PluginRecord
-from tests.support import COLOURS, GALLERY, TESTS, WATERMARK, fill_folder
+from tests.support import COLOURS, GALLERY, TESTS, WATERMARK, Listener, fill_folder
 
 #: Plugins refused at the start, and the words their fault must have: the thing and the remedy.
 AT_START = {
@@ -70,14 +70,10 @@ def task(manager: PluginManager, model: str, **values: Any) -> Task[Any]:
     return Task("job", model, family.name, family.params.model_validate(body), (0, 1))
 
 
-def on_step(step: int, total_steps: int, latents: Any = None) -> None:
-    """Nobody listens."""
-
-
 def assert_unharmed(manager: PluginManager) -> None:
     """The good family announces, loads and generates."""
     assert record(manager, "colours") == PluginRecord("colours", "1.2.3", _origin(manager))
-    images = list(manager.generate(load(manager, "colours"), task(manager, "colours"), on_step))
+    images = list(manager.generate(load(manager, "colours"), task(manager, "colours"), Listener()))
     assert [image.size for image in images] == [(64, 64), (64, 64)]
     assert images[0].tobytes() != images[1].tobytes()
 
@@ -168,7 +164,7 @@ def test_a_load_that_fails_at_first_use(
 def test_a_pipeline_that_breaks_its_promise(model: str, tmp_path: Path) -> None:
     manager = discovered(tmp_path, "generation_faults")
     with pytest.raises(PluginFailed) as caught:
-        list(manager.generate(load(manager, model), task(manager, model), on_step))
+        list(manager.generate(load(manager, model), task(manager, model), Listener()))
     assert "family `generation_faults`" in caught.value.message
     for words in IN_GENERATION[model]:
         assert words in caught.value.message
@@ -180,7 +176,7 @@ def test_an_exception_of_the_pipeline_comes_through_after_the_images_before(
     tmp_path: Path,
 ) -> None:
     manager = discovered(tmp_path, "generation_faults")
-    images = manager.generate(load(manager, "raises"), task(manager, "raises"), on_step)
+    images = manager.generate(load(manager, "raises"), task(manager, "raises"), Listener())
     assert next(images).size == (64, 64)
     with pytest.raises(RuntimeError, match="the second image is too hard") as caught:
         next(images)
@@ -195,7 +191,7 @@ def test_a_wrapper_that_drops_what_it_got_is_blamed_itself(tmp_path: Path) -> No
     assert manager.culprit(at.value, "colours") == "wrapper_spoils"
     good = load(discovered(tmp_path / "good"), "colours")
     with pytest.raises(PluginFailed, match="`generate` of wrapper_spoils answered nothing") as at:
-        list(manager.generate(good, task(manager, "colours"), on_step))
+        list(manager.generate(good, task(manager, "colours"), Listener()))
     assert manager.culprit(at.value, "colours") == "wrapper_spoils"
 
 
@@ -207,7 +203,7 @@ def test_what_raises_inside_a_wrapper_is_the_wrappers_fault(
     # A word of another type makes the plugin's own line raise.
     monkeypatch.setattr(sys.modules["watermark"], "SIZE", "eight")
     with pytest.raises(TypeError, match="unsupported operand") as caught:
-        list(manager.generate(load(manager, "colours"), task(manager, "colours"), on_step))
+        list(manager.generate(load(manager, "colours"), task(manager, "colours"), Listener()))
     assert manager.culprit(caught.value, "colours") == "watermark"
 
 

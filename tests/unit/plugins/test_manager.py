@@ -15,7 +15,7 @@ from server.errors import ModelLoadFailed
 from server.generation import Task
 from server.plugins.manager import PluginManager, discover
 from server.plugins.types import FinishedJob, LoadContext, ModelCard, NewImage
-from tests.support import COLOURS, PLUGINS, TESTS, WATERMARK, fill_folder
+from tests.support import COLOURS, PLUGINS, TESTS, WATERMARK, Listener, fill_folder
 
 CONTEXT = LoadContext(path=TESTS, device="cpu", dtype="float32")
 
@@ -38,16 +38,12 @@ class Cancelled(BaseException):
     """What a listener raises to cancel."""
 
 
-def on_step(step: int, total_steps: int, latents: Any = None) -> None:
-    """Nobody listens."""
-
-
 def images(manager: PluginManager, **values: Any) -> Iterator[Image.Image]:
     """The images of a task of `colours`."""
     family, card = manager.cards["colours"]
     params = family.params.model_validate({"prompt": "red", "seed": 7, **values})
     task = Task("job", card.id, family.name, params, tuple(range(params.num_images)))
-    return manager.generate(manager.load_model(card, CONTEXT), task, on_step)
+    return manager.generate(manager.load_model(card, CONTEXT), task, Listener())
 
 
 def test_families_and_cards_in_the_order_of_announcement() -> None:
