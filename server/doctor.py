@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +22,9 @@ from server import __version__, database
 from server.catalog import ModelCatalog
 from server.config import CONFIG_NAME, PREFIX, Settings, checkout, load_settings
 from server.database import HEAD
-from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed
+from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed, ModelNotFound
+from server.fit import fit
+from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.serve import listen
 
@@ -50,11 +52,14 @@ class Finding:
     remedy: str = ""
 
 
-def examine(config: Path | None = None, **overrides: Any) -> Iterator[Finding]:
+def examine(
+    config: Path | None = None, model: str | None = None, **overrides: Any
+) -> Iterator[Finding]:
     """Look at everything, each finding as soon as it is known.
 
     Args:
         config: the configuration file, as for `load_settings`.
+        model: tell also how this one would fit the device's memory.
         overrides: settings from the command line.
     """
     yield from environment()
@@ -67,10 +72,12 @@ def examine(config: Path | None = None, **overrides: Any) -> Iterator[Finding]:
     yield from folders(settings)
     yield from database_file(settings.folders.database)
     yield from address(settings)
-    manager = discover(settings.plugin_folder)
+    manager = discover(settings.plugin_folder, settings.models)
     yield from plugins(manager)
-    yield from models(manager, settings.default_model)
-    yield from devices(settings)
+    catalog = yield from models(manager, settings)
+    report = yield from devices(settings)
+    if model is not None and catalog is not None and report is not None:
+        yield memory(catalog, model, report)
 
 
 def environment() -> Iterator[Finding]:
@@ -107,8 +114,14 @@ def folders(settings: Settings) -> Iterator[Finding]:
     """Where files go, whether they can be written, and for how long they will fit."""
     yield Finding("folders", "ok", _why_there(settings))
     places = settings.folders
-    named = (places.database.parent, places.images, places.thumbs, places.loras)
-    for name, folder in zip(("data", "images", "thumbs", "loras"), named, strict=True):
+    named = {
+        "data": places.database.parent,
+        "images": places.images,
+        "thumbs": places.thumbs,
+        "loras": places.loras,
+        "models": places.models,
+    }
+    for name, folder in named.items():
         yield _folder(name, folder)
     yield _space(_existing(places.images))
 
@@ -163,13 +176,16 @@ def plugins(manager: PluginManager) -> Iterator[Finding]:
             yield Finding(topic, "warning", warning)
 
 
-def models(manager: PluginManager, default_model: str | None) -> Iterator[Finding]:
-    """Which models there are, and whether their weights are."""
+def models(
+    manager: PluginManager, settings: Settings
+) -> Generator[Finding, None, ModelCatalog | None]:
+    """Which models there are, and whether their weights are. Returns their catalog, if there is
+    one."""
     try:
-        catalog = ModelCatalog(manager, default_model)
+        catalog = ModelCatalog(manager, ModelFiles(settings), settings.default_model)
     except ConfigurationError as error:
         yield Finding("models", "fault", error.message, "Correct `default_model` or the plugins.")
-        return
+        return None
     for _, card in catalog.cards():
         topic = f"model {card.id}"
         try:
@@ -179,29 +195,56 @@ def models(manager: PluginManager, default_model: str | None) -> Iterator[Findin
             yield Finding(topic, level, error.message, "Put its weights there, or use another.")
         else:
             default = ", the default" if card.id == catalog.default else ""
-            yield Finding(topic, "ok", f"weights in {weights}{default}")
+            yield Finding(topic, "ok", f"weights in {weights['path']}{default}")
+    return catalog
 
 
-def devices(settings: Settings) -> Iterator[Finding]:
-    """What the worker would compute on; asked in a process of its own, for torch is heavy."""
+def devices(settings: Settings) -> Generator[Finding, None, dict[str, Any] | None]:
+    """What the worker would compute on; asked in a process of its own, for torch is heavy.
+
+    Returns what that process said, or None if there is no device to use.
+    """
     remedy = "Install torch for this machine again; the README says how."
     try:
         report = _describe_devices(settings.device)
     except subprocess.TimeoutExpired:
         yield Finding("device", "fault", f"no answer from torch in {DEVICE_LIMIT} s", remedy)
-        return
+        return None
     except (subprocess.CalledProcessError, ValueError) as error:
         detail = str(getattr(error, "stderr", "")).strip().splitlines()[-1:] or [str(error)]
         yield Finding("device", "fault", f"the worker does not start: {detail[0]}", remedy)
-        return
+        return None
     for entry in report["devices"]:
-        memory = entry["memory_bytes"]
-        size = f", {memory / 2**30:.0f} GiB" if memory else ""
-        yield Finding("device", "ok", f"{entry['device']}: {entry['name']}{size}")
+        free, total = entry["free_bytes"] / 2**30, entry["memory_bytes"] / 2**30
+        size = f"{total:.0f} GiB, {free:.1f} GiB free"
+        yield Finding("device", "ok", f"{entry['device']}: {entry['name']}, {size}")
     if report["error"]:
         yield Finding("device", "fault", report["error"], "Set `device`, or leave it at `auto`.")
-    else:
-        yield Finding("device", "ok", f"{report['device']} is used, in {report['dtype']}")
+        return None
+    yield Finding("device", "ok", f"{report['device']} is used, in {report['dtype']}")
+    return report
+
+
+def memory(catalog: ModelCatalog, model: str, report: Mapping[str, Any]) -> Finding:
+    """How a model would fit into the device's memory, and why.
+
+    Args:
+        catalog: knows the models.
+        model: one's id or alias.
+        report: what `devices` returned.
+    """
+    topic = f"memory for {model}"
+    try:
+        found = fit(catalog, model, report)
+    except (ModelNotFound, ModelLoadFailed) as error:
+        return Finding(topic, "fault", error.message, "`darkroom models` shows the models.")
+    decision = found.decision
+    tiles = ", decoding in tiles" if decision.vae_tiling else ""
+    message = f"offload {decision.mode}{tiles}. {decision.reason} That is {found.basis}."
+    if decision.fits:
+        return Finding(topic, "ok", message)
+    remedy = "Close other programs, or use a smaller or quantized model."
+    return Finding(topic, "warning", message, remedy)
 
 
 def _why_there(settings: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,15 +21,29 @@ from server.cli.options import (
 if TYPE_CHECKING:
     from server.doctor import Finding
 
-EXAMPLES = examples("darkroom doctor", "darkroom doctor --data ~/pictures --json")
+EXAMPLES = examples(
+    "darkroom doctor",
+    "darkroom doctor --model NAME",
+    "darkroom doctor --data ~/pictures --json",
+)
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Tell also how this model would fit the device's memory, and why.",
+        show_default=False,
+    ),
+]
 STYLES = {"ok": "green", "warning": "yellow", "fault": "bold red"}
 
 
 def doctor(
+    *,
     config: ConfigOption = None,
     data: DataOption = None,
     device: DeviceOption = None,
     plugin_folder: PluginFolderOption = None,
+    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Examine the installation and say how to mend what is wrong.
@@ -38,7 +52,7 @@ def doctor(
     """
     from server.doctor import examine
 
-    findings = examine(config, data=data, device=device, plugin_folder=plugin_folder)
+    findings = examine(config, model, data=data, device=device, plugin_folder=plugin_folder)
     if as_json:
         shown = list(findings)
         print_json({"findings": [asdict(finding) for finding in shown]})

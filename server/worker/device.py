@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from server.errors import ConfigurationError
+from server.worker import memory
 
 #: The accelerators that `auto` looks for, the best first.
 ACCELERATORS = ("cuda", "xpu", "mps")
@@ -54,7 +55,10 @@ def release_memory() -> None:
 
 
 def describe(wish: str) -> dict[str, Any]:
-    """Versions, devices, and what would be chosen, as JSON-compatible data."""
+    """Versions, devices, what would be chosen, and memory, as JSON-compatible data.
+
+    `memory` (of the chosen device) and `host` have the fields of `memory.Memory`.
+    """
     report: dict[str, Any] = {
         package: _version(package) for package in ("torch", "diffusers", "transformers")
     }
@@ -63,6 +67,8 @@ def describe(wish: str) -> dict[str, Any]:
         device = choose(wish)
     except ConfigurationError as error:
         return {**report, "device": None, "dtype": None, "error": error.message}
+    report["memory"] = asdict(memory.of_device(device.name))
+    report["host"] = asdict(memory.of_host())
     return {**report, "device": device.name, "dtype": device.dtype, "error": None}
 
 
@@ -83,17 +89,25 @@ def _dtype(kind: str) -> str:
 def _devices(kind: str) -> list[dict[str, Any]]:
     import torch
 
-    if kind == "mps":  # shares the machine's memory and has no name of its own
-        return [{"device": "mps", "name": "Apple GPU", "memory_bytes": None}]
+    if kind == "mps":  # has no name of its own
+        return [_entry("mps", "Apple GPU")]
     backend: Any = getattr(torch, kind)
+    # AMD's cards answer to the name of NVIDIA's.
+    suffix = " (ROCm)" if kind == "cuda" and torch.version.hip else ""
     return [
-        {
-            "device": f"{kind}:{number}",
-            "name": backend.get_device_name(number),
-            "memory_bytes": backend.get_device_properties(number).total_memory,
-        }
+        _entry(f"{kind}:{number}", backend.get_device_name(number) + suffix)
         for number in range(backend.device_count())
     ]
+
+
+def _entry(device: str, name: str) -> dict[str, Any]:
+    found = memory.of_device(device)
+    return {
+        "device": device,
+        "name": name,
+        "memory_bytes": found.total,
+        "free_bytes": found.free,
+    }
 
 
 def _version(package: str) -> str | None:

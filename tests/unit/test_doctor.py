@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 from collections import namedtuple
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import httpx
 import pytest
 
 from server import doctor
+from server.catalog import ModelCatalog
 from server.config import PREFIX, load_settings
 from server.database import HEAD, Database
 from server.doctor import Finding
 from server.plugins.manager import discover
+from server.plugins.types import ModelCard, ModelFamily
 from tests.serving import live_server
 from tests.support import GALLERY, PLUGINS, fill_folder
 
@@ -41,7 +44,15 @@ def files_below(folder: Path) -> set[str]:
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the worker answers, for the test to change."""
-    report = {"devices": [], "device": "cpu", "dtype": "float32", "error": None}
+    memory = {"free": 8 * 2**30, "total": 16 * 2**30}
+    report: dict[str, Any] = {
+        "devices": [],
+        "device": "cpu",
+        "dtype": "float32",
+        "error": None,
+        "memory": memory,
+        "host": memory,
+    }
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 0, json.dumps(report), "")
@@ -192,15 +203,17 @@ def test_each_fault_of_a_plugin_is_one_and_others_are_unharmed(tmp_path: Path) -
 
 
 def test_an_unknown_default_model_is_a_fault() -> None:
-    finding = only(doctor.models(discover(PLUGINS), "colour"))
+    finding = only(doctor.models(discover(PLUGINS), load_settings(default_model="colour")))
     assert (finding.level, "colours" in finding.message) == ("fault", True)
 
 
 def test_devices_are_listed_and_the_chosen_one_is_named(device: dict[str, Any]) -> None:
-    entry = {"device": "cuda:0", "name": "Some GPU", "memory_bytes": 24 * 2**30}
+    size = {"memory_bytes": 24 * 2**30, "free_bytes": 20 * 2**30}
+    entry = {"device": "cuda:0", "name": "Some GPU", **size}
     device.update(devices=[entry], device="cuda", dtype="bfloat16")
     messages = [finding.message for finding in doctor.devices(load_settings())]
-    assert messages == ["cuda:0: Some GPU, 24 GiB", "cuda is used, in bfloat16"]
+    expected = ["cuda:0: Some GPU, 24 GiB, 20.0 GiB free", "cuda is used, in bfloat16"]
+    assert messages == expected
 
 
 def test_a_device_that_is_not_there_is_a_fault(device: dict[str, Any]) -> None:
@@ -215,3 +228,83 @@ def test_a_worker_that_does_not_start_is_a_fault(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(subprocess, "run", run)
     finding = only(doctor.devices(load_settings()))
     assert (finding.level, "no torch" in finding.message) == ("fault", True)
+
+
+# --- a model's memory ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def card(tmp_path: Path, device: dict[str, Any]) -> Callable[..., Finding]:
+    """What is found about the memory for a model that the configuration names."""
+
+    def ask(model: str = "mine", *, free: float = 24, **report: Any) -> Finding:
+        memory = {"free": round(free * 2**30), "total": 24 * 2**30}
+        device.update(device="cuda", dtype="bfloat16", memory=memory, **report)
+        (tmp_path / "d.toml").write_text(
+            '[[models]]\nid = "mine"\nlike = "colours"\nsource = "./mine"\n', encoding="utf-8"
+        )
+        options: dict[str, Any] = {"plugin_folder": PLUGINS, "data": tmp_path / "new", "port": 0}
+        *_, last = doctor.examine(tmp_path / "d.toml", model, **options)
+        return last
+
+    return ask
+
+
+def fill(folder: Path, numbers: int) -> None:
+    """A pipeline with a transformer of so many numbers; the file has a header only."""
+    place = folder / "transformer"
+    place.mkdir(parents=True)
+    tensor = {"dtype": "BF16", "shape": [numbers], "data_offsets": [0, 2 * numbers]}
+    header = json.dumps({"blocks.0.w": tensor}).encode()
+    file = place / "diffusion_pytorch_model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    (place / "config.json").write_text('{"dim": 3072}', encoding="utf-8")
+    index = json.dumps({"transformer": ["diffusers", "Some"]})
+    (folder / "model_index.json").write_text(index, encoding="utf-8")
+
+
+def test_the_decision_for_a_model_and_why(tmp_path: Path, card: Callable[..., Finding]) -> None:
+    fill(tmp_path / "mine", 2 * 2**30)
+    finding = card()
+    assert (finding.topic, finding.level) == ("memory for mine", "ok")
+    assert finding.message.startswith("offload none. All weights stay on the device: about 4.1 GiB")
+    assert "64 x 64 pixels in bfloat16" in finding.message
+
+
+def test_a_model_that_does_not_fit_is_a_warning(
+    tmp_path: Path, card: Callable[..., Finding]
+) -> None:
+    fill(tmp_path / "mine", 2 * 2**30)
+    finding = card(free=2)
+    assert (finding.level, bool(finding.remedy)) == ("warning", True)
+    assert finding.message.startswith("offload sequential.")
+
+
+def test_without_weights_the_card_s_size_is_used(
+    card: Callable[..., Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = ModelCatalog.find
+
+    def sized(catalog: ModelCatalog, name: str) -> tuple[ModelFamily, ModelCard]:
+        family, found = find(catalog, name)
+        return family, replace(found, size_bytes=10 * 10**9)
+
+    monkeypatch.setattr(ModelCatalog, "find", sized)
+    finding = card()
+    assert (finding.level, "guessed from the 10.0 GB" in finding.message) == ("ok", True)
+
+
+def test_without_weights_and_size_nothing_can_be_told(card: Callable[..., Finding]) -> None:
+    assert card().level == "fault"
+
+
+def test_weights_that_are_none_are_told(tmp_path: Path, card: Callable[..., Finding]) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/model_index.json").write_text("nope", encoding="utf-8")
+    finding = card()
+    assert (finding.level, "cannot be read" in finding.message) == ("fault", True)
+
+
+def test_an_unknown_model_is_told(card: Callable[..., Finding]) -> None:
+    finding = card("mime")
+    assert (finding.level, "did you mean `mine`" in finding.message) == ("fault", True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from server.errors import ConfigurationError
 from server.worker.device import Device, choose, describe
+from server.worker.memory import Memory
 from tests.unit.worker.processes import ROOT
 
 
@@ -63,6 +66,18 @@ def test_the_worker_describes_its_devices_for_the_doctor() -> None:
     assert (report["device"], report["dtype"], report["error"]) == ("cpu", "float32", None)
     assert isinstance(report["devices"], list)
     assert {"torch", "diffusers", "transformers"} <= report.keys()
+    assert 0 < report["memory"]["free"] <= report["memory"]["total"]
+    assert report["host"]["total"] == report["memory"]["total"]
+
+
+def test_an_amd_card_is_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = SimpleNamespace(device_count=lambda: 1, get_device_name=lambda _: "Some Card")
+    monkeypatch.setattr(torch, "cuda", backend)
+    monkeypatch.setattr(torch.version, "hip", "7.0")
+    monkeypatch.setattr("server.worker.memory.of_device", lambda _: Memory(10, 100))
+    monkeypatch.setattr("server.worker.device._present", lambda: ["cuda"])
+    entry = {"device": "cuda:0", "name": "Some Card (ROCm)", "memory_bytes": 100, "free_bytes": 10}
+    assert describe("cpu")["devices"] == [entry]
 
 
 def test_releasing_memory_needs_no_torch_and_frees_what_only_refers_to_itself() -> None:

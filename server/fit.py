@@ -1,0 +1,65 @@
+"""How a model would fit into a device's memory, told without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.catalog import ModelCatalog
+from server.errors import ModelLoadFailed
+from server.plugins.types import ModelCard
+from server.worker.estimate import Footprint, of_files, of_size
+from server.worker.memory import Memory
+from server.worker.offload import Decision, decide
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What was decided for a model, and in `basis`, words for people, from what."""
+
+    decision: Decision
+    basis: str
+
+
+def fit(catalog: ModelCatalog, model: str, report: Mapping[str, Any]) -> Fit:
+    """Decide as the worker would, for an image of the size the model was trained on.
+
+    Args:
+        catalog: knows the models.
+        model: one's id or alias.
+        report: what the worker's `--describe` printed, with a device. The model's weights count
+            as not loaded.
+
+    Raises:
+        ModelNotFound: there is no such model.
+        ModelLoadFailed: neither its weights nor their size are known, or they cannot be read.
+    """
+    card = catalog.find(model)[1]
+    dtype = card.dtype or report["dtype"]
+    footprint, source = _footprint(catalog, card, dtype)
+    edge = card.training_resolution
+    memory = Memory(**report["memory"])
+    decision = decide(
+        footprint.at(edge, edge), report["device"], memory, host_free=report["host"]["free"]
+    )
+    return Fit(decision, f"for {edge} x {edge} pixels in {dtype}, {source}")
+
+
+def _footprint(catalog: ModelCatalog, card: ModelCard, dtype: str) -> tuple[Footprint, str]:
+    try:
+        weights = catalog.weights(card)
+    except ModelLoadFailed:
+        if not card.size_bytes:
+            raise
+        size = f"{card.size_bytes / 10**9:.1f} GB"
+        return of_size(card.size_bytes, dtype), (
+            f"guessed from the {size} that its card names: its weights are not on this machine"
+        )
+    parts = {name: Path(part) for name, part in weights["components"].items()}
+    try:
+        footprint = of_files(Path(weights["path"]), dtype, parts)
+    except (OSError, ValueError) as error:
+        raise ModelLoadFailed(f"The weights of {card.id} cannot be read: {error}") from error
+    return footprint, "with the weights' sizes as in its files, and the rest estimated"
