@@ -8,9 +8,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 #: The largest seed: what a JavaScript number holds exactly, so that browsers round-trip it.
 MAX_SEED = 2**53 - 1
@@ -84,10 +86,68 @@ class GenerationParams(BaseModel):
     )
     num_images: Integer = Field(1, ge=1, le=10, description="How many images to make.")
 
+    #: The words whose values name images: one `ImageSource`, None, or a list of them.
+    image_words: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def image_sources(self) -> tuple[str, ...]:
+        """The images that the request names, in the order of `image_words`."""
+        values = [getattr(self, word) for word in self.image_words]
+        return tuple(name for value in values for name in _names(value))
+
+
+_IMAGE_SOURCE = (
+    r"^(data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/\s]+={0,2}\s*"
+    r"|\d{8}_\d{6}_[0-9a-f]{8}_\d+\.png|input:[0-9a-f]{64})$"
+)
+
+#: How a request names an image: its bytes as a data URI (PNG, JPEG or WebP, base64), the file name
+#: of an image of the gallery, or `input:` and a hash, as recipes name an image that was given.
+ImageSource = Annotated[str, Field(pattern=_IMAGE_SOURCE)]
+
+
+class ImageToImageParams(GenerationParams):
+    """Requests of families that can also begin with an image.
+
+    The image is turned upright as its EXIF says, transparency becomes white, and it is scaled to
+    cover `width` × `height` and cut to them around its centre (Lanczos).
+    """
+
+    image_words = ("init_image",)
+
+    init_image: ImageSource | None = Field(
+        None,
+        description="Image to image: the initial image, as a data URI (PNG, JPEG or WebP) or the "
+        "file name of an image of the gallery. It is cut to `width` × `height`.",
+    )
+    strength: Number = Field(
+        0.6,
+        ge=0.01,
+        le=1,
+        description="Image to image: how much of the initial image is redrawn; about this share of "
+        "the steps is run, at least one. 1 keeps nothing of the image.",
+    )
+
+    @model_validator(mode="after")
+    def _runs_a_step(self) -> Self:
+        # Some pipelines of diffusers round down, and fail where no step is left.
+        if self.init_image is not None and int(self.steps * self.strength) < 1:
+            raise PydanticCustomError(
+                "too_few_steps",
+                "with `init_image`, `steps` times `strength` must be at least 1: raise one of them",
+            )
+        return self
+
 
 #: The parameters' class of one family (covariant: tasks are read, never changed).
 Params_co = TypeVar("Params_co", bound=GenerationParams, covariant=True)
 AnyParams = TypeVar("AnyParams", bound=GenerationParams)
+
+
+def _names(value: str | list[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else value
 
 
 def draw_seed() -> int:
@@ -99,7 +159,8 @@ def draw_seed() -> int:
 class Task(Generic[Params_co]):
     """A complete order for images, with nothing left to default.
 
-    `indices` are the images still to make: after a lost worker only the missing ones are.
+    `indices` are the images still to make: after a lost worker only the missing ones are. `inputs`
+    are the files of the images that the parameters name, in the order of their `image_sources`.
     """
 
     job_id: str
@@ -107,6 +168,7 @@ class Task(Generic[Params_co]):
     family: str
     params: Params_co
     indices: tuple[int, ...]
+    inputs: tuple[Path, ...] = ()
 
     def seed(self, index: int) -> int:
         """The seed of image `index`. The largest seed is followed by 0, so that the recipe of every
@@ -123,6 +185,7 @@ class Task(Generic[Params_co]):
             "family": self.family,
             "params": self.params.model_dump(mode="json"),
             "indices": list(self.indices),
+            "inputs": [str(path) for path in self.inputs],
         }
 
     @staticmethod
@@ -138,6 +201,7 @@ class Task(Generic[Params_co]):
             family=data["family"],
             params=params.model_validate(data["params"]),
             indices=tuple(data["indices"]),
+            inputs=tuple(Path(path) for path in data.get("inputs", ())),
         )
 
 

@@ -36,8 +36,8 @@ class ImageFiles:
             StorageFailed: the disk is full or a folder cannot be written; nothing is left behind.
         """
         try:
-            _write(self.image(filename), png)
-            _write(self.thumb(filename), thumbnail)
+            write_whole(self.image(filename), png)
+            write_whole(self.thumb(filename), thumbnail)
         except OSError as error:
             self.remove(filename)
             raise StorageFailed(
@@ -66,7 +66,12 @@ def _unlink(path: Path) -> bool:
     return True
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file durably, whole or not at all.
+
+    Raises:
+        OSError
+    """
     temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as file:

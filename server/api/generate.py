@@ -21,7 +21,7 @@ from server.errors import (
     ShuttingDown,
     UnsupportedMediaType,
 )
-from server.http.json_body import read_object
+from server.http.request_body import read_request
 from server.snapshots import JobSnapshot
 
 router = APIRouter(tags=["jobs"])
@@ -64,7 +64,7 @@ async def generate(
 
     `seed: null` draws a seed, which becomes part of the recipe. Words that only other models use
     are ignored and named in `warnings`."""
-    body = await read_object(request)
+    body = await read_request(request)
     if dry_run:
         return JSONResponse(asdict(await service.plan(body)))
     snapshot = await service.submit(body, idempotency_key=idempotency_key or None)

@@ -12,7 +12,7 @@ from server.records import JobStatus
 JOB_ID_EXAMPLE = "20260121_115610_abcd1234"
 FILENAME_EXAMPLE = f"{JOB_ID_EXAMPLE}_0.png"
 
-ModelState = Literal["loaded", "loading", "on_disk", "missing", "failed"]
+ModelState = Literal["loaded", "loading", "downloading", "on_disk", "missing", "failed"]
 Phase = Literal["downloading", "preparing", "loading", "generating", "saving"]
 
 
@@ -71,6 +71,14 @@ class JobError(Shape):
     message: str
 
 
+class Download(Shape):
+    """How far a model's files are on their way here."""
+
+    bytes: int = Field(description="What is here.")
+    total_bytes: int | None = Field(description="Of all files; null until it is known.")
+    bytes_per_second: float | None = Field(description="Over the last seconds.")
+
+
 class Snapshot(Shape):
     """A whole job at one moment. What is absent is null."""
 
@@ -79,6 +87,9 @@ class Snapshot(Shape):
     seq: int = Field(description="Grows with every change within an attempt.")
     status: JobStatus
     phase: Phase | None = Field(description="What is being done for the job.")
+    download: Download | None = Field(
+        description="While `phase` is `downloading`: how far the model's files are."
+    )
     model: str = Field(description="The model's id.")
     kind: str = Field(description="What the job does.", examples=["generate"])
     queue_position: int | None = Field(description="1 for the next to run; null once it runs.")

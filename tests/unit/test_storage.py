@@ -9,7 +9,6 @@ import pytest
 from server import datafolder
 from server.config import Folders
 from server.errors import FolderInUse, FolderUnusable, StorageFailed
-from server.sources.references import SourceMissing, locate
 from server.storage import ImageFiles
 
 
@@ -67,11 +66,3 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FolderUnusable, match="--data"):
         datafolder.acquire(Folders.of(tmp_path / "file" / "data"))
-
-
-def test_sources_are_found_or_told_missing(tmp_path: Path) -> None:
-    assert locate(str(tmp_path)) == tmp_path
-    assert locate("package:server/migrations").name == "migrations"
-    for source in (str(tmp_path / "gone"), "package:no_such_package/x", "package:", "org/name"):
-        with pytest.raises(SourceMissing):
-            locate(source)

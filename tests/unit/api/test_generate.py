@@ -131,13 +131,14 @@ def test_refuses_a_dry_run_that_is_neither(server: LiveServer) -> None:
 
 
 def test_refuses_large_bodies(server: LiveServer) -> None:
-    body = b'{"prompt": "' + b"a" * 1024 * 1024 + b'"}'
+    body = b'{"prompt": "' + b"a" * server.service.settings.max_body_bytes + b'"}'
     answer = server.client.post("/api/generate", content=body)
     problem(answer, 413, "body_too_large")
 
 
 def test_refuses_large_bodies_in_chunks(server: LiveServer) -> None:
-    chunks = (b"a" * 65536 for _ in range(20))
+    limit = server.service.settings.max_body_bytes
+    chunks = (b"a" * 2**20 for _ in range(limit // 2**20 + 4))
     answer = server.client.post("/api/generate", content=chunks)
     problem(answer, 413, "body_too_large")
 

@@ -16,7 +16,7 @@ def test_describes_the_current_model(server: LiveServer) -> None:
     ]  # fmt: skip
     assert (info["model"], info["model_name"]) == ("colours", "Colours")
     assert (info["training_resolution"], info["output_format"]) == (64, "png")
-    assert info["capabilities"] == ["negative_prompt"]
+    assert info["capabilities"] == ["image_to_image", "negative_prompt"]
     assert info["loras"] == info["available_loras"] == []
     conform(server, "Info", info)
 

@@ -1,0 +1,169 @@
+"""Images given with a request: three ways in, one name in the recipe, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from io import BytesIO
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.serving import LiveServer, problem
+
+TEAL = (10, 120, 130)
+
+
+def encoded(
+    colour: tuple[int, ...] = TEAL,
+    size: tuple[int, int] = (40, 20),
+    mode: str = "RGB",
+    kind: str = "PNG",
+    **options: Any,
+) -> bytes:
+    buffer = BytesIO()
+    Image.new(mode, size, colour).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def uri(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def left_edge(server: LiveServer, job: dict[str, Any]) -> tuple[int, ...]:
+    """The colour that the job took from its image."""
+    assert job["status"] == "completed", job
+    content = server.client.get(job["images"][0]["url"]).content
+    pixel = Image.open(BytesIO(content)).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    return pixel
+
+
+def send(server: LiveServer, image: str, **words: Any) -> httpx.Response:
+    body = {"prompt": "red", "init_image": image, **words}
+    return server.client.post("/api/generate", json=body)
+
+
+def upload(server: LiveServer, request: Any, **files: bytes) -> httpx.Response:
+    parts = {"request": (None, json.dumps(request))}
+    named = {name: ("a.png", data) for name, data in files.items()}
+    return server.client.post("/api/generate", files={**parts, **named})
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_data_uri_is_kept_and_named_by_its_hash(server: LiveServer, kind: str) -> None:
+    data = encoded(kind=kind, quality=95) if kind != "PNG" else encoded()
+    job = server.made(init_image=uri(data, kind.lower()))
+    found = left_edge(server, job)
+    assert all(abs(one - other) < 8 for one, other in zip(found, TEAL, strict=True))
+    name = job["images"][0]["init_image"]
+    assert name.startswith("input:") and len(name) == 70
+    # The recipe is a request that makes the same image again.
+    again = server.made(init_image=name, seed=job["images"][0]["seed"])
+    assert left_edge(server, again) == found
+
+
+def test_an_upload_is_the_same_as_a_data_uri(server: LiveServer) -> None:
+    answer = upload(server, {"prompt": "red", "seed": 3}, init_image=encoded())
+    assert answer.status_code == 202, answer.text
+    job = server.finish(answer.json()["job_id"])
+    assert left_edge(server, job) == TEAL
+    assert (
+        job["images"][0]["init_image"]
+        == server.made(init_image=uri(encoded()))["images"][0]["init_image"]
+    )
+
+
+def test_an_image_of_the_gallery_serves_even_after_its_deletion(server: LiveServer) -> None:
+    first = server.made("yellow", seed=1)["images"][0]
+    server.client.post("/api/queue/pause")
+    job_id = send(server, first["filename"]).json()["job_id"]
+    assert server.client.delete(f"/api/images/{first['filename']}").status_code == 204
+    server.client.post("/api/queue/resume")
+    job = server.finish(job_id)
+    assert job["status"] == "completed"
+    assert left_edge(server, job) != (200, 30, 30)  # not the prompt's
+
+
+def test_the_picture_is_turned_as_its_exif_says_and_put_on_white(server: LiveServer) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    picture = Image.new("RGB", (40, 20), "black")
+    picture.paste(TEAL, (0, 0, 40, 11))
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", exif=exif)
+    # Upright, the teal half is the right one, and the middle belongs to it.
+    assert left_edge(server, server.made(init_image=uri(buffer.getvalue()))) == TEAL
+    clear = encoded((0, 0, 0, 0), mode="RGBA")
+    assert left_edge(server, server.made(init_image=uri(clear))) == (255, 255, 255)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    crc = zlib.crc32(kind + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + kind + data + crc
+
+
+#: A few bytes that claim to be ten gigabytes of pixels.
+BOMB = (
+    b"\x89PNG\r\n\x1a\n"
+    + chunk(b"IHDR", (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00")
+    + chunk(b"IDAT", zlib.compress(bytes(1000)))
+    + chunk(b"IEND", b"")
+)
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        (uri(b"this is no image"), "no PNG, JPEG or WebP"),
+        (uri(encoded(kind="GIF", mode="P", colour=(3,))), "no PNG, JPEG or WebP"),
+        (uri(encoded(size=(400, 400))[:-300]), "damaged"),
+        (uri(BOMB), "pixels"),
+        (uri(encoded(size=(7000, 6000), mode="1", colour=(0,))), "max_image_pixels"),
+        ("data:image/png;base64,AAAAA", "base64"),
+        ("20200101_000000_00000000_0.png", "There is no image"),
+        (f"input:{'0' * 64}", "give it again"),
+    ],
+)
+def test_what_is_no_good_image_is_refused_by_name(
+    server: LiveServer, image: str, says: str
+) -> None:
+    answer = send(server, image)
+    (error,) = problem(answer, 422, "invalid_parameters")["errors"]
+    assert error["loc"] == ["init_image"]
+    assert says in error["msg"]
+
+
+@pytest.mark.parametrize("image", ["/etc/passwd", "../../x.png", "http://example.org/a.png", ""])
+def test_nothing_else_is_looked_up(server: LiveServer, image: str) -> None:
+    assert problem(send(server, image), 422, "invalid_parameters")["errors"][0]["type"] == (
+        "string_pattern_mismatch"
+    )
+
+
+def test_too_little_strength_for_the_steps_is_refused(server: LiveServer) -> None:
+    answer = send(server, uri(encoded()), steps=4, strength=0.2)
+    body = problem(answer, 422, "invalid_parameters")
+    assert "`steps` times `strength`" in body["errors"][0]["msg"]
+    assert server.made(steps=4, strength=0.2)["status"] == "completed"  # without an image
+
+
+def test_a_form_that_is_none_is_refused(server: LiveServer) -> None:
+    text = server.client.post("/api/generate", files={"prompt": (None, "red")})
+    assert "part `request`" in problem(text, 400, "malformed_request")["detail"]
+    broken = server.client.post(
+        "/api/generate",
+        content=b"--x\r\nnonsense",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert broken.status_code in (400, 422)
+    unknown = upload(server, {"prompt": "red"}, picture=encoded())
+    assert problem(unknown, 422, "invalid_parameters")["errors"][0]["loc"] == ["picture"]
+
+
+def test_a_warning_of_the_model_stands_in_the_job(server: LiveServer) -> None:
+    job = server.made("red " * 51)
+    assert job["warnings"] == ["The prompt has more than 50 words."]
