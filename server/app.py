@@ -18,9 +18,11 @@ from server.http.body_limit import BodyLimit
 from server.http.headers import SecurityHeaders
 from server.http.hosts import HostGuard
 from server.http.sse import Streams
+from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.plugins.types import Executor
 from server.service import GenerationService
+from server.snapshots import Weights
 
 
 def create_service(settings: Settings) -> GenerationService:
@@ -29,8 +31,8 @@ def create_service(settings: Settings) -> GenerationService:
     Raises:
         ConfigurationError: the default model is unknown, or no family could be used.
     """
-    plugins = discover(settings.plugin_folder)
-    catalog = ModelCatalog(plugins, settings.default_model)
+    plugins = discover(settings.plugin_folder, settings.models)
+    catalog = ModelCatalog(plugins, ModelFiles(settings), settings.default_model)
     executor = _executor(settings, plugins, catalog)
     return GenerationService(settings, plugins, catalog, executor)
 
@@ -83,14 +85,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _executor(settings: Settings, plugins: PluginManager, catalog: ModelCatalog) -> Executor:
-    def weights(model: str) -> str:
-        return str(catalog.weights(catalog.find(model)[1]))
+    def weights(model: str) -> Weights:
+        return catalog.weights(catalog.find(model)[1])
 
     options = {
         "device": settings.device,
         "preview_interval": settings.preview_interval,
         "keep_alive": settings.keep_alive,
         "plugin_folder": str(settings.plugin_folder) if settings.plugin_folder else None,
+        "models": [entry.model_dump(exclude_unset=True) for entry in settings.models],
         "log_level": settings.log_level,
     }
     if settings.executor == "inline":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.catalog import ModelCatalog
@@ -19,7 +20,8 @@ CURRENT_MODEL = "current_model"
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """A model as clients see it. `state` is loaded, loading, on_disk, missing or failed."""
+    """A model as clients see it. `state` is loaded, loading, downloading, on_disk, missing or
+    failed."""
 
     id: str
     aliases: tuple[str, ...]
@@ -39,6 +41,7 @@ class Residency:
 
     def __init__(self, catalog: ModelCatalog, executor: Executor) -> None:
         self.current = catalog.default
+        self.downloading: Callable[[str], bool] = lambda model: False
         self._catalog = catalog
         self._executor = executor
         self._states: dict[str, str] = {}
@@ -58,18 +61,25 @@ class Residency:
                 self.current,
             )
 
-    async def load(self, model: str, memory: Memory) -> ModelStatus:
-        """Make this the current model, also after a restart, and load it when nothing runs.
+    async def choose(self, model: str, memory: Memory) -> str:
+        """Make this the current model, also after a restart; its id.
 
         Raises:
             ModelNotFound
         """
-        family, card = self._catalog.find(model)
+        _, card = self._catalog.find(model)
         chosen = {"model": card.id, "default": self._catalog.default}
         await asyncio.to_thread(memory.remember, CURRENT_MODEL, chosen)
         self.current = card.id
-        self._executor.load(card.id)
-        return self._status(family, card)
+        return card.id
+
+    def status(self, model: str) -> ModelStatus:
+        """One model and its state.
+
+        Raises:
+            ModelNotFound
+        """
+        return self._status(*self._catalog.find(model))
 
     def unload(self, model: str) -> ModelStatus:
         """Free this model's memory when nothing runs.
@@ -89,6 +99,8 @@ class Residency:
 
     def state(self, card: ModelCard) -> str:
         """One of `ModelStatus`'s states."""
+        if self.downloading(card.id):
+            return "downloading"
         told = self._states.get(card.id, "unloaded")
         if told != "unloaded":
             return told

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from server import datafolder
-from server.catalog import ModelCatalog
+from server import datafolder, inputs
+from server.catalog import ModelCatalog, Resolved
 from server.config import Settings
 from server.database import Database
 from server.errors import (
+    ImageNotFound,
+    InvalidParameters,
     JobAlreadyEnded,
     JobNotFound,
     ModelNotFound,
@@ -22,6 +25,7 @@ from server.errors import (
     ShuttingDown,
 )
 from server.gallery import Filters, Gallery, ImagePage
+from server.inputs import ImageRefused, InputImages, decode
 from server.jobs import submission
 from server.jobs.manager import JobManager, QueueState
 from server.jobs.progress import snapshot_of
@@ -61,6 +65,7 @@ class GenerationService:
         self._executor = executor
         self._residency = Residency(catalog, executor)
         self._accepting = False
+        self._wanted: str | None = None  # to be loaded once it is downloaded
         self._accept_lock = asyncio.Lock()
         self._lock: FileLock | None = None
 
@@ -77,15 +82,19 @@ class GenerationService:
         self._database = Database(folders.database)
         self._store = JobStore(self._database)
         self._gallery = Gallery(self._database, ImageFiles(folders.images, folders.thumbs))
+        self._inputs = InputImages(self._database, folders.inputs, self.settings.max_image_pixels)
         self.manager = JobManager(
             store=self._store,
             gallery=self._gallery,
+            inputs=self._inputs,
             catalog=self.catalog,
             plugins=self.plugins,
             executor=self._executor,
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
+            model_fetched=self._fetched,
         )
+        self._residency.downloading = self.manager.fetches
         self._memory = Memory(self._database)
         self._residency.recall(self._memory)
         self._gallery.sweep()
@@ -97,7 +106,9 @@ class GenerationService:
             self.open()
         self._executor.listen(self._note)
         await self.manager.start()
-        if self.settings.preload:
+        if self.settings.preload and not await asyncio.to_thread(
+            self.catalog.must_fetch, self.current_model
+        ):
             self._executor.load(self.current_model)
         self._accepting = True
 
@@ -133,7 +144,10 @@ class GenerationService:
             earlier = await asyncio.to_thread(self._store.find_by_key, key)
             if earlier is not None:
                 return await self._snapshot(earlier)
-        job = submission.new_job(self.catalog.resolve(body, self.current_model))
+        resolved = self.catalog.resolve(body, self.current_model)
+        if resolved.params.image_sources:
+            resolved = await asyncio.to_thread(self._keep_images, resolved)
+        job = submission.new_job(resolved)
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._accept(job, key))
 
@@ -309,12 +323,18 @@ class GenerationService:
         return self._residency.all()
 
     async def load(self, model: str) -> ModelStatus:
-        """Make this the current model, also after a restart, and load it when nothing runs.
+        """Make this the current model, also after a restart, and load it when nothing runs; its
+        files are downloaded first where they are missing.
 
         Raises:
             ModelNotFound
         """
-        return await self._residency.load(model, self._memory)
+        card_id = await self._residency.choose(model, self._memory)
+        if await self.manager.provide(card_id):
+            self._wanted = card_id
+        else:
+            self._executor.load(card_id)
+        return self._residency.status(card_id)
 
     async def unload(self, model: str) -> ModelStatus:
         """Free this model's memory when nothing runs.
@@ -361,7 +381,35 @@ class GenerationService:
             created = await asyncio.to_thread(self._store.create, job, key)
             if created.id != job.id:
                 return await self._snapshot(created)
+            await self.manager.provide(created.model)
             return self.manager.enqueue(created)
+
+    def _keep_images(self, resolved: Resolved) -> Resolved:
+        """The request with its images kept, and named as recipes name them. Blocks."""
+        kept: dict[str, Any] = {}
+        for word in resolved.params.image_words:
+            value = getattr(resolved.params, word)
+            try:
+                if isinstance(value, str):
+                    kept[word] = self._keep_image(value)
+                elif value:
+                    kept[word] = [self._keep_image(name) for name in value]
+            except ImageRefused as error:
+                problem = {"loc": [word], "msg": str(error), "type": "image"}
+                raise InvalidParameters([problem]) from None
+        return replace(resolved, params=resolved.params.model_copy(update=kept))
+
+    def _keep_image(self, source: str) -> str:
+        if source.startswith("data:"):
+            return self._inputs.keep(decode(source))
+        if source.startswith(inputs.PREFIX):
+            if self._inputs.path(source) is None:
+                raise ImageRefused("this image is not kept any more; give it again")
+            return source
+        try:
+            return self._inputs.keep(self._gallery.image_path(source).read_bytes())
+        except ImageNotFound as error:
+            raise ImageRefused(error.message) from None
 
     async def _snapshot(self, job: Job) -> JobSnapshot:
         live = self.manager.feed.current(job.id)
@@ -375,6 +423,7 @@ class GenerationService:
             self._store.prune(self.settings.keep_jobs)
         if self.settings.keep_images is not None:
             self._gallery.prune(self.settings.keep_images)
+        self._inputs.sweep()
 
     def _note(self, message: ModelState | PluginFault) -> None:
         match message:
@@ -382,6 +431,11 @@ class GenerationService:
                 self._residency.note(message)
             case PluginFault(provider, text):
                 self.plugins.fault(provider, text)
+
+    def _fetched(self, model: str) -> None:
+        if model == self._wanted:
+            self._wanted = None
+            self._executor.load(model)
 
     def _card_id(self, name: str | None) -> str | None:
         try:

@@ -15,6 +15,7 @@ from server.api.examples import examples
 from server.api.refusals import PROBLEM
 from server.catalog import ModelCatalog
 from server.http.problem import MEDIA_TYPE
+from server.http.request_body import PART
 
 DESCRIPTION = """\
 A text-to-image server: every model family a plugin, every step a preview, no job lost.
@@ -36,6 +37,9 @@ TAGS = [
 ]
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+
+#: The JSON part of a form, as an example.
+FORM = '{"prompt": "the sea at night", "strength": 0.6}'
 
 #: FastAPI's own shapes of errors, which no answer has.
 FOREIGN = ("HTTPValidationError", "ValidationError")
@@ -114,8 +118,24 @@ def _request_body(components: dict[str, Any], catalog: ModelCatalog) -> dict[str
     content = {"schema": {"anyOf": references}, "examples": examples(catalog)}
     return {
         "required": True,
-        "description": "One model's parameters, and optionally `model`.",
-        "content": {"application/json": content},
+        "description": "One model's parameters, and optionally `model`. Images (`init_image`) are "
+        "data URIs or file names of the gallery; or the request is a form with the JSON in the "
+        "part `request` and the images as files, each under its parameter's name (`name[]` for a "
+        "parameter that is a list).",
+        "content": {"application/json": content, "multipart/form-data": {"schema": _form()}},
+    }
+
+
+def _form() -> dict[str, Any]:
+    image = {"type": "string", "format": "binary"}
+    return {
+        "type": "object",
+        "required": [PART],
+        "properties": {
+            PART: {"type": "string", "description": "The request as JSON.", "examples": [FORM]},
+            "init_image": {**image, "description": "A PNG, JPEG or WebP file."},
+        },
+        "additionalProperties": image,
     }
 
 

@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
-app.command(epilog=models.EXAMPLES)(models.models)
+app.add_typer(models.app, name="models")
 app.add_typer(plugins.app, name="plugins")
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 

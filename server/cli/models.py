@@ -1,31 +1,105 @@
-"""`darkroom models`."""
+"""`darkroom models` and `darkroom models pull ID`."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from server.cli.console import out, print_json
-from server.cli.options import ConfigOption, JsonOption, PluginFolderOption, examples
+import typer
+
+from server.cli.console import err, out, print_json
+from server.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    PluginFolderOption,
+    examples,
+)
 from server.config import Settings, load_settings
 
 if TYPE_CHECKING:
+    from server.catalog import ModelCatalog
     from server.residency import ModelStatus
 
-EXAMPLES = examples("darkroom models", "darkroom models --json")
+app = typer.Typer(
+    help="List the models, or download one.",
+    epilog=examples("darkroom models", "darkroom models pull ID"),
+    invoke_without_command=True,
+)
+
+ModelsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids or aliases.")]
 
 
+@app.callback()
 def models(
+    context: typer.Context,
     config: ConfigOption = None,
+    data: DataOption = None,
     plugin_folder: PluginFolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the models and whether their weights are on this machine."""
-    found = _models(load_settings(config, plugin_folder=plugin_folder))
+    settings = load_settings(config, plugin_folder=plugin_folder, data=data)
+    context.obj = settings
+    if context.invoked_subcommand is not None:
+        return
+    found = _models(settings)
     if as_json:
         print_json({"models": [asdict(model) for model in found]})
     else:
         _print_table(found)
+
+
+@app.command(epilog=examples("darkroom models pull ID"))
+def pull(context: typer.Context, ids: ModelsArgument) -> None:
+    """Download the weights of models; what was begun before goes on where it stopped.
+
+    Some models want a licence accepted at their page and a key: HF_TOKEN, CIVITAI_API_KEY.
+    """
+    catalog = _catalog(context.obj)
+    for card_id in [catalog.find(name)[1].id for name in ids]:
+        if not catalog.must_fetch(card_id):
+            weights = catalog.weights(catalog.find(card_id)[1])  # or the reason why there are none
+            out.print(f"{card_id} is here: {weights['path']}")
+            continue
+        _fetch(catalog, card_id)
+        out.print(f"{card_id}: {catalog.weights(catalog.find(card_id)[1])['path']}")
+
+
+def _fetch(catalog: ModelCatalog, card_id: str) -> None:
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, redirect_stdout=False) as progress:
+        task = progress.add_task(card_id, total=None)
+
+        def show(there: int, total: int | None) -> None:
+            progress.update(task, completed=there, total=total)
+
+        asyncio.run(catalog.fetch(card_id, show))
+
+
+def _catalog(settings: Settings) -> ModelCatalog:
+    from server.catalog import ModelCatalog
+    from server.model_files import ModelFiles
+    from server.plugins.manager import discover
+
+    plugins = discover(settings.plugin_folder, settings.models)
+    return ModelCatalog(plugins, ModelFiles(settings), settings.default_model)
 
 
 def _models(settings: Settings) -> list[ModelStatus]:
@@ -35,9 +109,10 @@ def _models(settings: Settings) -> list[ModelStatus]:
 
 
 def _print_table(found: list[ModelStatus]) -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("", "Model", "Title", "Family", "Weights", "Size", "Licence", box=None)
+    ids = Column("Model", no_wrap=True, min_width=max(len(model.id) for model in found))
+    table = Table("", ids, "Title", "Family", "Weights", "Size", "Licence", box=None)
     for model in found:
         table.add_row(
             "*" if model.current else "",
@@ -45,8 +120,14 @@ def _print_table(found: list[ModelStatus]) -> None:
             model.title,
             model.family,
             model.state.replace("_", " "),
-            f"{model.size_bytes / 1e6:.0f} MB" if model.size_bytes else "",
+            _size(model.size_bytes),
             model.license,
         )
     out.print(table, soft_wrap=False)
     out.print("* the model of requests that name none, until a running server loads another")
+
+
+def _size(size: int) -> str:
+    if not size:
+        return ""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,7 +41,7 @@ def plugins(
     context.obj = settings
     if context.invoked_subcommand is not None:
         return
-    manager = discover(settings.plugin_folder)
+    manager = discover(settings.plugin_folder, settings.models)
     records = manager.records()
     if as_json:
         print_json({"plugins": [_describe(manager, record) for record in records]})
@@ -65,14 +66,17 @@ def check(
     Exit status 1 when a promise is broken.
     """
     from server import conformance
-    from server.catalog import ModelCatalog
+    from server.model_files import ModelFiles
     from server.plugins.manager import discover
 
     given = plugin_folder or context.obj.plugin_folder
     settings = load_settings(config, plugin_folder=given)
-    manager = discover(settings.plugin_folder)
+    manager, files = discover(settings.plugin_folder, settings.models), ModelFiles(settings)
     findings = conformance.check(
-        manager, name, weights=lambda card: ModelCatalog(manager).weights(card), device=device
+        manager,
+        name,
+        weights=lambda card: Path(files.find(card)["path"]),
+        device=device,
     )
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})

@@ -103,6 +103,7 @@ def _greet(url: str, settings: Settings) -> None:
         ("Images", folders.images),
         ("Thumbnails", folders.thumbs),
         ("LoRAs", folders.loras),
+        ("Models", folders.models),
         ("Database", folders.database),
     ):
         out.print(f"  {name + ':':<14} {place}")

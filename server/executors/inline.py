@@ -18,6 +18,7 @@ from server.snapshots import (
     TaskMessage,
     TaskStarted,
     UnloadModel,
+    Weights,
     WorkerMessage,
 )
 from server.worker.options import WorkerOptions
@@ -29,7 +30,7 @@ class InlineExecutor:
     """One thread that runs tasks; the same runner as in a worker process, without the process."""
 
     def __init__(
-        self, options: dict[str, Any], weights: Callable[[str], str], plugins: PluginManager
+        self, options: dict[str, Any], weights: Callable[[str], Weights], plugins: PluginManager
     ) -> None:
         """See `ProcessExecutor`; `plugins` are the server's own."""
         self._weights = weights

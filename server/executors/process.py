@@ -24,6 +24,7 @@ from server.snapshots import (
     TaskMessage,
     TaskStarted,
     UnloadModel,
+    Weights,
 )
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,11 @@ CANCEL_LIMIT = 30.0
 class ProcessExecutor:
     """One worker process for one device, started when it is needed."""
 
-    def __init__(self, options: dict[str, Any], weights: Callable[[str], str]) -> None:
+    def __init__(self, options: dict[str, Any], weights: Callable[[str], Weights]) -> None:
         """
         Args:
             options: `WorkerOptions` as JSON-compatible data.
-            weights: the path of a model's weights by the model's id; raises ModelLoadFailed.
+            weights: where the files of a model lie, by its id; raises ModelLoadFailed.
         """
         self._options = options
         self._weights = weights

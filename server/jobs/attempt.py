@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import ParamSpec
 
 from server.errors import (
     DarkroomError,
@@ -32,9 +33,12 @@ from server.snapshots import (
     TaskFinished,
     TaskMessage,
     TaskStarted,
+    TaskWarned,
 )
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,9 @@ class Attempt:
 
     async def _handle(self, task: Task[GenerationParams], message: TaskMessage) -> None:
         if isinstance(message, TaskStarted):
-            await self._note_start()
+            await self._note(self._store.start, self.job.id)
+        if isinstance(message, TaskWarned):
+            await self._note(self._store.warn, self.job.id, message.message)
         if isinstance(message, ImageReady):
             await self._keep(task, message)
         if isinstance(message, TaskFailed) and message.fault is not None:
@@ -130,14 +136,15 @@ class Attempt:
         if snapshot is not None:
             self._publish(snapshot)
 
-    async def _note_start(self) -> None:
+    async def _note(self, note: Callable[P, Job], *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            job = await asyncio.to_thread(self._store.start, self.job.id)
+            job = await asyncio.to_thread(note, *args, **kwargs)
         except DatabaseUnavailable as error:
             log.warning("%s", error)  # only a note; what must be kept is tried again
             return
-        self.job = replace(self.job, started_at=job.started_at)
-        self._publish(self._begun.change(started_at=iso(job.started_at)))
+        self.job = replace(self.job, started_at=job.started_at, warnings=job.warnings)
+        started_at = iso(job.started_at)
+        self._publish(self._begun.change(started_at=started_at, warnings=job.warnings))
 
     async def _keep(self, task: Task[GenerationParams], message: ImageReady) -> None:
         """Put an image into the gallery; when that fails, so does the job, at once."""

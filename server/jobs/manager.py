@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import ParamSpec, TypeVar
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from server.catalog import ModelCatalog
 from server.errors import (
     DarkroomError,
     DatabaseUnavailable,
     JobFailure,
+    StorageFailed,
     WorkerLost,
     WorkerLostTooOften,
     WorkerUnavailable,
 )
 from server.gallery import Gallery
+from server.generation import GenerationParams, Task
+from server.inputs import InputImages
 from server.jobs.attempt import Attempt, Outcome
 from server.jobs.feed import Bell, JobFeed
+from server.jobs.fetches import Fetched, Fetches
 from server.jobs.observers import Observers
 from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
@@ -66,22 +71,30 @@ class JobManager:
         *,
         store: JobStore,
         gallery: Gallery,
+        inputs: InputImages,
         catalog: ModelCatalog,
         plugins: PluginManager,
         executor: Executor,
         paused: bool,
         job_ended: Callable[[], None],
+        model_fetched: Callable[[str], None],
     ) -> None:
-        """`job_ended` is called on a thread after every end of a job, to trim what is kept."""
+        """
+        Args:
+            job_ended: called on a thread after every end of a job, to trim what is kept.
+            model_fetched: called with a model's id when its files were downloaded.
+        """
         self.feed = JobFeed()
         self.new_image = Bell()
         self._store = store
         self._gallery = gallery
+        self._inputs = inputs
         self._catalog = catalog
         self._plugins = plugins
         self._observers = Observers(plugins)
         self._executor = executor
         self._job_ended = job_ended
+        self._model_fetched = model_fetched
         self._paused = paused
         self._stopping = False
         self._waiting: dict[str, Job] = {}
@@ -89,7 +102,9 @@ class JobManager:
         self._ending: set[str] = set()
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
+        self._drops: set[asyncio.Task[None]] = set()
         self._false_starts = 0
+        self._fetches = Fetches(catalog, self._report_fetch, self._fetched)
 
     # --- the queue -------------------------------------------------------------------------
 
@@ -126,16 +141,30 @@ class JobManager:
             self._waiting[job.id] = job
             shown = snapshot_of(job, images.get(job.id, ()))
             self.feed.publish(replace(shown, seq=job.seq + 1, queue_position=position))
+        for model in {job.model for job in jobs}:
+            await self.provide(model)
         self._workers = [
             asyncio.create_task(self._work(slot), name=f"slot {slot}")
             for slot in self._executor.slots()
         ]
         self._wake.set()
 
+    def fetches(self, model: str) -> bool:
+        """Whether a model's files are being downloaded."""
+        return model in self._fetches
+
+    async def provide(self, model: str) -> bool:
+        """Begin to download a model's files if they are missing; whether that was necessary."""
+        must_fetch = await asyncio.to_thread(self._catalog.must_fetch, model)
+        if must_fetch and not self._stopping:
+            self._fetches.begin(model)
+        return must_fetch
+
     async def stop(self, drain: float) -> None:
         """Give running jobs `drain` seconds to end, put the others back, end the workers."""
         self._stopping = True
         self._wake.set()
+        await self._fetches.close()
         self.feed.close()
         self.new_image.close()
         if self._workers:
@@ -169,6 +198,8 @@ class JobManager:
         """Cancel a live job; a running one ends within a step. False when it is not live."""
         if (job := self._waiting.pop(job_id, None)) is not None:
             self._publish_positions()
+            if not any(other.model == job.model for other in self._waiting.values()):
+                self._fetches.stop(job.model)  # what is there stays for the next time
             self._ending.add(job_id)
             try:
                 await self._end(job, Outcome(JobStatus.CANCELLED), self._next_seq(job))
@@ -220,10 +251,12 @@ class JobManager:
         self._observers.image_added(NewImage(record.filename, path, image_object(record)))
 
     async def _next(self) -> Job | None:
-        """The oldest waiting job as soon as there is one; None when the server stops."""
+        """The oldest waiting job whose model is here, as soon as there is one; None when the
+        server stops."""
         while not self._stopping:
-            if self._waiting and not self._paused:
-                job = self._waiting.pop(next(iter(self._waiting)))
+            ready = (job for job in self._waiting.values() if job.model not in self._fetches)
+            if not self._paused and (job := next(ready, None)) is not None:
+                del self._waiting[job.id]
                 self._publish_positions()
                 return job
             self._wake.clear()
@@ -242,7 +275,7 @@ class JobManager:
 
     async def _outcome(self, slot: str, attempt: Attempt) -> Outcome:
         try:
-            outcome = await attempt.run(slot, self._catalog.task(attempt.job))
+            outcome = await attempt.run(slot, self._task(attempt.job))
             self._false_starts = 0
             return outcome
         except WorkerLost as lost:
@@ -253,6 +286,16 @@ class JobManager:
             # Whatever we did not think of fails this job and no other.
             log.exception("job %s failed in an unforeseen way", attempt.job.id)
             return Outcome(JobStatus.FAILED, (DarkroomError.code, f"Internal error: {error!r}"))
+
+    def _task(self, job: Job) -> Task[GenerationParams]:
+        task = self._catalog.task(job)
+        return replace(task, inputs=tuple(map(self._input, task.params.image_sources)))
+
+    def _input(self, name: str) -> Path:
+        path = self._inputs.path(name)
+        if path is None:
+            raise StorageFailed(f"The given image {name} is not there any more.")
+        return path
 
     async def _verdict_of_loss(self, attempt: Attempt, lost: WorkerLost) -> Outcome:
         if attempt.cancelled:
@@ -316,6 +359,43 @@ class JobManager:
             return shown
         progress = max(shown.progress, current.progress)
         return replace(shown, images=current.images, progress=progress)
+
+    # --- downloads -------------------------------------------------------------------------
+
+    def _report_fetch(self, model: str, fetched: Fetched) -> None:
+        for job in self._waiting.values():
+            if job.model == model:
+                self._publish_change(job, phase="downloading", download=asdict(fetched))
+
+    def _fetched(self, model: str, failure: JobFailure | None) -> None:
+        held = [job for job in self._waiting.values() if job.model == model]
+        for job in held:
+            self._publish_change(job, phase=None, download=None)
+        self._wake.set()
+        if failure is None:
+            self._model_fetched(model)
+        else:
+            outcome = Outcome(JobStatus.FAILED, (failure.code, failure.message))
+            for job in held:
+                self._drop(job, outcome)
+
+    def _drop(self, job: Job, outcome: Outcome) -> None:
+        """End a job that waits, in the background."""
+        self._waiting.pop(job.id, None)
+        self._ending.add(job.id)
+        task = asyncio.create_task(self._end(job, outcome, self._next_seq(job)))
+        self._drops.add(task)
+        task.add_done_callback(lambda done: self._dropped(job.id, done))
+
+    def _dropped(self, job_id: str, task: asyncio.Task[None]) -> None:
+        self._drops.discard(task)
+        self._ending.discard(job_id)
+
+    def _publish_change(self, job: Job, **values: Any) -> None:
+        current = self.feed.current(job.id) or snapshot_of(job)
+        self.feed.publish(replace(current, seq=current.seq + 1, **values))
+
+    # --- the database ----------------------------------------------------------------------
 
     async def _persist(self, change: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make a change of a job's life durable, however long the disk stays full."""

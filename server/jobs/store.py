@@ -125,6 +125,17 @@ class JobStore:
         """
         return self._change(job_id, JobStatus.PROCESSING, started_at=now())
 
+    def warn(self, job_id: str, warning: str) -> Job:
+        """Add a warning to the running job, unless it has it.
+
+        Raises:
+            JobNotFound: no running job has this id.
+        """
+        warnings = self.get(job_id).warnings
+        if warning not in warnings:
+            warnings = (*warnings, _storable(warning))
+        return self._change(job_id, JobStatus.PROCESSING, warnings=list(warnings))
+
     def requeue(self, job_id: str, *, seq: int, lost: bool) -> Job:
         """Put a running job back; it keeps its place. `lost` counts the worker's death.
 

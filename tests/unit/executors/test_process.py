@@ -24,7 +24,7 @@ from server.snapshots import (
     TaskMessage,
     TaskStarted,
 )
-from tests.support import COLOURS, PLUGINS, fill_folder
+from tests.support import COLOURS, PLUGINS, fill_folder, weights_at
 
 #: A plugin whose wrapper leaves a child behind, as compilers and tokenizers do.
 SPAWNING = """
@@ -52,7 +52,7 @@ def task(prompt: str = "red", **params: Any) -> Task[Any]:
 async def executor(**options: Any) -> AsyncIterator[tuple[ProcessExecutor, list[Any]]]:
     heard: list[ModelState | PluginFault] = []
     running = ProcessExecutor(
-        {"device": "cpu", "plugin_folder": str(PLUGINS), **options}, lambda model: "/weights"
+        {"device": "cpu", "plugin_folder": str(PLUGINS), **options}, lambda model: weights_at()
     )
     running.listen(heard.append)
     try:

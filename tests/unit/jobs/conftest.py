@@ -9,6 +9,7 @@ import pytest
 
 from server.database import Database
 from server.gallery import Gallery
+from server.inputs import InputImages
 from server.jobs.store import JobStore
 from server.storage import ImageFiles
 from tests.unit.jobs.scripted import Bench
@@ -39,5 +40,11 @@ def gallery(database: Database, files: ImageFiles) -> Gallery:
 
 
 @pytest.fixture
-def bench(store: JobStore, gallery: Gallery) -> Bench:
-    return Bench(store, gallery)
+def inputs(database: Database, tmp_path: Path) -> InputImages:
+    (tmp_path / "inputs").mkdir()
+    return InputImages(database, tmp_path / "inputs", max_pixels=10_000)
+
+
+@pytest.fixture
+def bench(store: JobStore, gallery: Gallery, inputs: InputImages) -> Bench:
+    return Bench(store, gallery, inputs)

@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from server.catalog import ModelCatalog
+from server.config import Settings
 from server.errors import WorkerLost
 from server.gallery import Gallery
 from server.generation import Task
+from server.inputs import InputImages
 from server.jobs.manager import JobManager
 from server.jobs.store import JobStore
+from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.records import Job
 from server.snapshots import (
@@ -147,7 +150,7 @@ async def forget_an_image(
 class Bench:
     """A manager with all it needs."""
 
-    def __init__(self, store: JobStore, gallery: Gallery) -> None:
+    def __init__(self, store: JobStore, gallery: Gallery, inputs: InputImages) -> None:
         self.store, self.gallery = store, gallery
         self.plugins: PluginManager = discover(PLUGINS)
         self.executor = ScriptedExecutor()
@@ -155,11 +158,13 @@ class Bench:
         self.manager = JobManager(
             store=store,
             gallery=gallery,
-            catalog=ModelCatalog(self.plugins),
+            inputs=inputs,
+            catalog=ModelCatalog(self.plugins, ModelFiles(Settings())),
             plugins=self.plugins,
             executor=self.executor,
             paused=False,
             job_ended=lambda: self.ended.append("job"),
+            model_fetched=lambda model: None,
         )
 
     def submit(self, num_images: int = 2) -> Job:
