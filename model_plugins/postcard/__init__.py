@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from darkroom import (
-    GenerationParams,
+    ImageToImageParams,
     Integer,
     LatentFormat,
     ModelCard,
@@ -20,7 +20,7 @@ from darkroom import (
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-class PostcardParams(GenerationParams):
+class PostcardParams(ImageToImageParams):
     """A request for a postcard: coloured shapes on a flat ground, or a little landscape."""
 
     model_config = ConfigDict(
@@ -94,6 +94,6 @@ def register_model_families() -> list[ModelFamily]:
             load="model_plugins.postcard.pipeline:load",
             cards=(card,),
             latent_format=LATENT_FORMAT,
-            capabilities=frozenset({"negative_prompt"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image"}),
         )
     ]

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.postcard import PostcardParams
-from server.worker.diffusers_pipeline import DiffusersPipeline, load_pretrained
+from server.worker.architecture import Architecture
+from server.worker.diffusers_pipeline import DiffusersPipeline, count_clipped
+from server.worker.loading import load_pretrained
+
+#: What the text encoders read, between the marks of beginning and end.
+TOKENS = 40
+
+#: What the weights are made of.
+ARCHITECTURE = Architecture(
+    pipeline="StableDiffusionXLPipeline", denoiser="UNet2DConditionModel", part="unet"
+)
 
 
 class PostcardPipeline(DiffusersPipeline):
     """The loaded model."""
+
+    image_to_image = "StableDiffusionXLImg2ImgPipeline"
+    image_to_image_options = MappingProxyType({"add_watermarker": False})
 
     def arguments(self, params: PostcardParams) -> dict[str, Any]:
         """See `DiffusersPipeline`."""
@@ -23,11 +38,13 @@ class PostcardPipeline(DiffusersPipeline):
             "guidance_scale": params.cfg_scale,
         }
 
+    def clipped_tokens(self, params: PostcardParams) -> int:
+        """See `DiffusersPipeline`."""
+        return count_clipped(self._pipe.tokenizer, params.prompt, TOKENS)
+
 
 def load(_card: ModelCard, context: LoadContext) -> PostcardPipeline:
     """Load the weights, which are float16 on disk, to float32: as trained, and the model is too
     small for a narrower type to gain anything."""
-    pipe = load_pretrained(
-        "StableDiffusionXLPipeline", context.path, "float32", add_watermarker=False
-    )
-    return PostcardPipeline(pipe.to(context.device))
+    context = replace(context, dtype="float32")
+    return PostcardPipeline(load_pretrained(ARCHITECTURE, context, add_watermarker=False))

@@ -69,9 +69,8 @@ def serve(stream: BinaryIO, outbox: Outbox, options: WorkerOptions) -> NoReturn:
         ConfigurationError: there is no such device.
     """
     folder = Path(options.plugin_folder) if options.plugin_folder else None
-    runner = Runner(
-        discover(folder), outbox.put, Previewer(outbox.put, options.preview_interval), options
-    )
+    previewer = Previewer(outbox.put, options.preview_interval)
+    runner = Runner(discover(folder, options.models), outbox.put, previewer, options)
     device = choose(options.device)
     commands: SimpleQueue[Command] = SimpleQueue()
     Thread(target=_listen, args=(stream, commands, runner), daemon=True).start()

@@ -11,7 +11,7 @@ from time import perf_counter
 from server.errors import ModelLoadFailed
 from server.plugins.manager import PluginManager
 from server.plugins.types import LoadContext, ModelCard, ModelFamily, Pipeline
-from server.snapshots import ModelState
+from server.snapshots import ModelState, Weights
 from server.worker.device import Device, choose, release_memory
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class ModelCache:
         self._plugins = plugins
         self._send = send
         self._wish = device
-        self._resident: tuple[str, str] | None = None
+        self._resident: tuple[str, Weights] | None = None
         self._pipeline: Pipeline | None = None
 
     @cached_property
@@ -48,12 +48,12 @@ class ModelCache:
         except KeyError:
             raise ModelLoadFailed(f"No plugin announces the model `{model}`.") from None
 
-    def holds(self, model: str, weights: str) -> bool:
+    def holds(self, model: str, weights: Weights) -> bool:
         """Whether `model`, loaded from `weights`, is resident."""
         return self._resident == (model, weights)
 
-    def get(self, model: str, weights: str) -> Pipeline:
-        """The loaded model, from memory or else from the path `weights`.
+    def get(self, model: str, weights: Weights) -> Pipeline:
+        """The loaded model, from memory or else from `weights`.
 
         Raises:
             ModelLoadFailed, PluginFailed: see `PluginManager.load_model`.
@@ -84,12 +84,17 @@ class ModelCache:
         release_memory()
         self._send(ModelState(model, "unloaded"))
 
-    def _load(self, model: str, weights: str) -> Pipeline:
+    def _load(self, model: str, weights: Weights) -> Pipeline:
         self._send(ModelState(model, "loading"))
         began = perf_counter()
         try:
             _, card = self.find(model)
-            context = LoadContext(Path(weights), self.device.name, self.device.dtype)
+            context = LoadContext(
+                path=Path(weights["path"]),
+                device=self.device.name,
+                dtype=card.dtype or self.device.dtype,
+                components={name: Path(path) for name, path in weights["components"].items()},
+            )
             pipeline = self._plugins.load_model(card, context)
         except Exception as error:
             self._send(ModelState(model, "failed", str(error)))

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import logging
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import diffusers
 import torch
-from diffusers.utils import logging as diffusers_logging
 from PIL.Image import Image
-from transformers.utils import logging as transformers_logging
+from torch import Tensor
 
 from server.generation import GenerationParams, Task
 from server.plugins.types import StepListener
 from server.worker import samplers
-
-#: What libraries warn about when they load a pipeline that is in order, by logger.
-HARMLESS: Mapping[str, str] = {
-    # A component of another class than the annotations name (a tiny autoencoder, say) works.
-    "diffusers.pipelines.pipeline_utils": "Expected types for ",
-    # `AutoencoderTiny` saves this attribute and then does not expect it.
-    "diffusers.configuration_utils": "{'block_out_channels'",
-    # Pillow resizes images as well, and text to image resizes none.
-    "transformers.utils.import_utils": "requires torchvision (not installed)",
-}
+from server.worker.input_image import fit, open_upright
+from server.worker.quiet import hushed
 
 
 class DiffusersPipeline(ABC):
@@ -35,6 +25,12 @@ class DiffusersPipeline(ABC):
 
     An image equals that of a plain call of the pipeline with the same arguments, byte for byte.
     """
+
+    #: The class of `diffusers` that begins with an image, made of the same parts; empty: none.
+    image_to_image = ""
+
+    #: What that class is made with besides the parts and the pipeline's own configuration.
+    image_to_image_options: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, pipe: Any) -> None:
         """
@@ -53,35 +49,83 @@ class DiffusersPipeline(ABC):
     @abstractmethod
     def arguments(self, params: Any) -> dict[str, Any]:
         """The arguments of the pipeline's call for `params` (the family's own class), except the
-        generator and the step callback."""
+        initial image, the generator and the step callback."""
+
+    def image_arguments(self, params: Any, images: list[Image]) -> dict[str, Any]:
+        """What a call that begins with `images` has besides `arguments`; the images are upright
+        and RGB, in the order of `params.image_sources`."""
+        width, height = params.width, params.height
+        return {"image": fit(images[0], width, height), "strength": params.strength}
 
     def sampler(self, params: Any) -> str:
-        """The name of the sampler to use, one of `samplers.SAMPLERS`."""
+        """The name of the sampler to use, one of `samplers`."""
         name: str = params.sampler
         return name
 
+    def latent_image(self, latents: Tensor, _params: Any) -> Tensor:
+        """From the loop's latents of one image to (channels, height, width), for previews."""
+        return latents[0]
+
+    def clipped_tokens(self, _params: Any) -> int:
+        """How many tokens of the prompt lie beyond what the model reads."""
+        return 0
+
     def generate(self, task: Task[GenerationParams], on_step: StepListener) -> Iterator[Image]:
         """See `Pipeline`. Images are made one by one: in a batch their last bits would differ."""
+        clipped = self.clipped_tokens(task.params)
+        if clipped:
+            on_step.warn(
+                f"The last {clipped} tokens of the prompt are beyond what the model reads."
+            )
+        images = [open_upright(path) for path in task.inputs]
         for index in task.indices:
-            yield self._image(task.params, task.seed(index), on_step)
+            yield self._image(task.params, images, task.seed(index), on_step)
 
     def close(self) -> None:
         """See `Pipeline`."""
         self._pipe = None
 
-    def _image(self, params: GenerationParams, seed: int, on_step: StepListener) -> Image:
-        name = self.sampler(params)
-        pipe = self._pipe
-        pipe.scheduler = samplers.build(name, self._scheduler_config)
-        clean_latents = samplers.watch(pipe.scheduler, name)
+    def _call(self, params: Any, images: list[Image]) -> tuple[Any, dict[str, Any]]:
+        """The pipeline to call and its arguments."""
+        if not images:
+            return self._pipe, self.arguments(params)
+        arguments = {**self.arguments(params), **self.image_arguments(params, images)}
+        if not self.image_to_image:
+            return self._pipe, arguments
+        pipe = self._painting_over()
+        accepted = inspect.signature(pipe.__call__).parameters
+        for name in {"width", "height"} - accepted.keys():  # it makes the image's own size
+            del arguments[name]
+        return pipe, arguments
+
+    def _painting_over(self) -> Any:
+        """The image to image pipeline of the same parts; `from_pipe` would cast them to float32."""
+        cls = getattr(diffusers, self.image_to_image)
+        parts, config = self._pipe.components, self._pipe.config
+        known = inspect.signature(cls).parameters.keys() - parts.keys()
+        options = {name: value for name, value in config.items() if name in known}
+        pipe = cls(**parts, **options, **self.image_to_image_options)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    def _image(
+        self, params: GenerationParams, images: list[Image], seed: int, on_step: StepListener
+    ) -> Image:
+        pipe, arguments = self._call(params, images)
+        pipe.scheduler, clean_latents = samplers.build(self.sampler(params), self._scheduler_config)
 
         def step_end(pipe: Any, step: int, _timestep: Any, _tensors: Any) -> dict[str, Any]:
-            # The pipeline's own total: image to image runs fewer steps than were asked for.
-            on_step(step + 1, pipe.num_timesteps, clean_latents()[0])
+            # The pipeline's own total: image to image runs fewer steps than were asked for, and
+            # solvers of second order more.
+            on_step(
+                step + 1,
+                pipe.num_timesteps,
+                lambda: self.latent_image(clean_latents(), params),
+            )
             return {}
 
         image: Image = pipe(
-            **self.arguments(params),
+            **arguments,
             # Noise from the CPU's generator is the same on every device, and the same that other
             # tools draw for this seed.
             generator=torch.Generator("cpu").manual_seed(seed),
@@ -91,49 +135,13 @@ class DiffusersPipeline(ABC):
         return image
 
 
-def load_pretrained(pipeline: str, path: Path, dtype: str, **arguments: Any) -> Any:
-    """A pipeline from a folder of files, without asking a hub and without progress bars.
-
-    Args:
-        pipeline: the name of a pipeline's class in `diffusers`.
-        path: the folder, as `save_pretrained` writes it.
-        dtype: torch's name of the type to load the weights as.
-        arguments: more for `from_pretrained`.
-    """
-    with _no_progress_bars(), _hushed():
-        return getattr(diffusers, pipeline).from_pretrained(
-            path, dtype=getattr(torch, dtype), local_files_only=True, **arguments
-        )
+def count_clipped(tokenizer: Any, text: str, limit: int) -> int:
+    """How many of a text's tokens lie beyond the `limit` that a model reads."""
+    with hushed():
+        return max(0, len(tokenizer(text).input_ids) - limit)
 
 
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    libraries = (diffusers_logging, transformers_logging)
-    for library in libraries:
-        library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library in libraries:
-            library.enable_progress_bar()
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Drop the lines of `HARMLESS`, and no others, while a pipeline is loaded."""
-    with ExitStack() as stack:
-        for name, words in HARMLESS.items():
-            hush = _Hush(words)
-            logger = logging.getLogger(name)
-            logger.addFilter(hush)
-            stack.callback(logger.removeFilter, hush)
-        yield
-
-
-class _Hush(logging.Filter):
-    def __init__(self, words: str) -> None:
-        super().__init__()
-        self._words = words
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return self._words not in record.getMessage()
+def unpack(latents: Tensor, width: int, height: int) -> Tensor:
+    """From a batch of one sequence of 2 × 2 patches to (channels, height, width), in latents."""
+    patches = latents[0].reshape(height // 2, width // 2, -1, 2, 2)
+    return patches.permute(2, 0, 3, 1, 4).reshape(-1, height, width)

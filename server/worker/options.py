@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from server.model_entry import ModelEntry
+
 
 class WorkerOptions(BaseModel):
     """The settings that matter to a worker; it travels as JSON on its command line.
@@ -13,6 +15,7 @@ class WorkerOptions(BaseModel):
         preview_interval: least seconds between two previews; 0 after every step; negative: none.
         keep_alive: seconds an idle worker stays; 0 ends it after each job; negative: it stays.
         plugin_folder: the user's folder of plugins.
+        models: the configuration's models.
         log_level: `debug`, `info`, `warning` or `error`.
     """
 
@@ -22,4 +25,5 @@ class WorkerOptions(BaseModel):
     preview_interval: float = 0.15
     keep_alive: float = 600
     plugin_folder: str | None = None
+    models: tuple[ModelEntry, ...] = ()
     log_level: str = "info"

@@ -59,7 +59,7 @@ class Previewer:
         self._format = latent_format if self._interval >= 0 else None
         self._due = self._clock()
 
-    def offer(self, image_index: int, latents: Tensor | None) -> None:
+    def offer(self, image_index: int, latents: Tensor | Callable[[], Tensor] | None) -> None:
         """Make a preview of `latents` (channels, height, width) if one is due.
 
         Called on the generation thread after each step: it never waits for the device, and what
@@ -69,6 +69,7 @@ class Previewer:
             return
         self._due = self._clock() + self._interval
         try:
+            latents = latents() if callable(latents) else latents
             copy = _Copy.of(latents, self._format, image_index)
         except Exception as error:  # noqa: BLE001 - a plugin's object; a preview fails no job
             self._give_up(error)
@@ -140,11 +141,7 @@ class _Copy:
 
 
 def encode_preview(latents: npt.NDArray[np.float32], latent_format: LatentFormat) -> bytes:
-    """The JPEG of `latents` (channels, height, width).
-
-    Raises:
-        ValueError: the format is for another number of channels.
-    """
+    """The JPEG of `latents` (channels, height, width)."""
     image = Image.fromarray(colours(latents, latent_format))
     longest = max(image.size)
     scale = min(LARGEST, max(SMALLEST, longest)) / longest
@@ -157,11 +154,14 @@ def encode_preview(latents: npt.NDArray[np.float32], latent_format: LatentFormat
 def colours(latents: npt.NDArray[np.float32], latent_format: LatentFormat) -> npt.NDArray[np.uint8]:
     """What `latents` (channels, height, width) look like: (height, width, 3), 0 … 255.
 
-    Raises:
-        ValueError: the format is for another number of channels.
+    Latents of another number of channels than the format has are shown as their mean, in greys.
     """
-    factors = np.asarray(latent_format.rgb_factors, np.float32)
-    rgb = np.moveaxis(latents, 0, -1) @ factors + np.asarray(latent_format.rgb_bias, np.float32)
+    if len(latents) == latent_format.channels:
+        factors = np.asarray(latent_format.rgb_factors, np.float32)
+        rgb = np.moveaxis(latents, 0, -1) @ factors + np.asarray(latent_format.rgb_bias, np.float32)
+    else:
+        mean = latents.mean(axis=0)
+        rgb = np.repeat((mean / (2 * mean.std() + 1e-6))[..., None], 3, axis=2)
     levels = np.nan_to_num(rgb * 127.5 + 127.5).clip(0, 255)
     rounded: npt.NDArray[np.uint8] = levels.round().astype(np.uint8)
     return rounded

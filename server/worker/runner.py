@@ -31,6 +31,7 @@ from server.snapshots import (
     TaskFinished,
     TaskMessage,
     TaskStarted,
+    TaskWarned,
     UnloadModel,
     WorkerMessage,
 )
@@ -122,8 +123,8 @@ class Runner:
 
     def _attempt(self, command: RunTask) -> TaskFinished:
         self._send(PhaseChanged("preparing"))
-        family, _ = self._models.find(command.task["model"])
-        task = Task.from_wire(command.task, family.params)
+        family, card = self._models.find(command.task["model"])
+        task = Task.from_wire(command.task, family.params_of(card))
         attempt = _Attempt(task, self._send, self._previewer, self._check(task, command.attempt))
         if not self._models.holds(task.model, command.weights):
             self._send(PhaseChanged("loading"))
@@ -131,7 +132,7 @@ class Runner:
         self._previewer.begin(family.latent_format)
         try:
             attempt.begin(task.indices[0])
-            images = self._plugins.generate(pipeline, task, attempt.on_step)
+            images = self._plugins.generate(pipeline, task, attempt)
             for place, image in enumerate(images, start=1):
                 attempt.hand_over(image, self._encoders)
                 if place < len(task.indices):
@@ -185,13 +186,17 @@ class _Attempt:
         self._began = perf_counter()
         self._send(PhaseChanged("generating", index))
 
-    def on_step(self, step: int, total_steps: int, latents: Any = None) -> None:
+    def __call__(self, step: int, total_steps: int, latents: Any = None) -> None:
         """See `StepListener`."""
         entered = perf_counter()
         self._check()
         self._send(_step_done(self._index, step, total_steps))
         self._previewer.offer(self._index, latents)
         self._host_seconds["steps"] += perf_counter() - entered
+
+    def warn(self, message: str) -> None:
+        """See `StepListener`."""
+        self._send(TaskWarned(str(message)))
 
     def hand_over(self, image: Image, encoders: ThreadPoolExecutor) -> None:
         """The running image is made: the rest happens off the generation thread."""

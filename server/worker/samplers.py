@@ -1,37 +1,69 @@
 """The samplers families may offer: our name, the scheduler of diffusers, its arguments.
 
-| name       | what it is                                                     |
-|------------|----------------------------------------------------------------|
-| `euler`    | Euler's method, the plainest                                   |
-| `euler_a`  | Euler with fresh noise after each step: more steps, other image |
-| `dpm++_2m` | DPM-Solver++ of second order, multistep: good in few steps      |
-| `ddim`     | DDIM without added noise                                        |
+For models of noise schedules (the original scheduler's configuration has betas):
+
+| name           | scheduler                         | arguments                                 |
+|----------------|-----------------------------------|-------------------------------------------|
+| `euler`        | `EulerDiscreteScheduler`          |                                           |
+| `euler_a`      | `EulerAncestralDiscreteScheduler` |                                           |
+| `dpm++_2m`     | `DPMSolverMultistepScheduler`     | algorithm_type="dpmsolver++"              |
+| `dpm++_2m_sde` | `DPMSolverMultistepScheduler`     | algorithm_type="sde-dpmsolver++"          |
+| `dpm++_sde`    | `DPMSolverSinglestepScheduler`    | algorithm_type="sde-dpmsolver++"          |
+| `ddim`         | `DDIMScheduler`                   | clip_sample=False, set_alpha_to_one=False |
+| `heun`         | `HeunDiscreteScheduler`           |                                           |
+| `lms`          | `LMSDiscreteScheduler`            |                                           |
+| `uni_pc`       | `UniPCMultistepScheduler`         |                                           |
+
+`_karras` behind a name (not `euler_a`, `ddim`: diffusers cannot) sets `use_karras_sigmas=True`, the
+noise levels of Karras et al., arXiv:2206.00364. For models of rectified flow: `euler`,
+`FlowMatchEulerDiscreteScheduler`, and `heun`, `FlowMatchHeunDiscreteScheduler`.
+
+The pairs are those of diffusers' table of A1111's samplers (its documentation, *Schedulers*), save
+that `dpm++_sde` adds noise, as its name says. `heun` evaluates the model twice a step.
 
 A family offers a subset as a `Literal` of its parameters. How the model was trained (prediction
-type, betas, timestep spacing) stays what the configuration of its own scheduler says.
+type, betas, timestep spacing, shift) stays what the configuration of its own scheduler says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
 
 import diffusers
 from torch import Tensor
 
-#: From a scheduler and what its `step` returned to the predicted clean latents.
-CleanLatents = Callable[[Any, tuple[Tensor, ...]], Tensor]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a scheduler's step was given and what it returned."""
+
+    output: Tensor
+    timestep: Any
+    sample: Tensor
+    returned: tuple[Tensor, ...]
 
 
-def _second_of_step(_scheduler: Any, result: tuple[Tensor, ...]) -> Tensor:
-    return result[1]
+#: From a scheduler and its last step to the predicted clean latents.
+CleanLatents = Callable[[Any, Step], Tensor]
 
 
-def _newest_of_history(scheduler: Any, _result: tuple[Tensor, ...]) -> Tensor:
+def _second_returned(_scheduler: Any, step: Step) -> Tensor:
+    return step.returned[1]
+
+
+def _newest_of_history(scheduler: Any, _step: Step) -> Tensor:
     """Multistep solvers return no prediction, but keep the last ones for themselves."""
     latents: Tensor = scheduler.model_outputs[-1]
+    return latents
+
+
+def _end_of_flow(scheduler: Any, step: Step) -> Tensor:
+    """Where the straight line of a rectified flow ends; the time is the noise's share."""
+    share = step.timestep / scheduler.config.num_train_timesteps
+    latents: Tensor = step.sample.float() - share * step.output
     return latents
 
 
@@ -41,42 +73,69 @@ class Sampler:
 
     scheduler: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    clean_latents: CleanLatents = _second_of_step
+    clean_latents: CleanLatents = _second_returned
 
+
+def _with_karras(samplers: Mapping[str, Sampler]) -> dict[str, Sampler]:
+    karras = {"use_karras_sigmas": True}
+    return {
+        f"{name}_karras": replace(sampler, arguments={**sampler.arguments, **karras})
+        for name, sampler in samplers.items()
+    }
+
+
+_SPACED_FREELY = {
+    "euler": Sampler("EulerDiscreteScheduler"),
+    "dpm++_2m": Sampler(
+        "DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}, _newest_of_history
+    ),
+    "dpm++_2m_sde": Sampler(
+        "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, _newest_of_history
+    ),
+    "dpm++_sde": Sampler(
+        "DPMSolverSinglestepScheduler", {"algorithm_type": "sde-dpmsolver++"}, _newest_of_history
+    ),
+    "heun": Sampler("HeunDiscreteScheduler"),
+    "lms": Sampler("LMSDiscreteScheduler"),
+    "uni_pc": Sampler("UniPCMultistepScheduler", clean_latents=_newest_of_history),
+}
 
 SAMPLERS: Mapping[str, Sampler] = {
-    "euler": Sampler("EulerDiscreteScheduler"),
+    **_SPACED_FREELY,
     "euler_a": Sampler("EulerAncestralDiscreteScheduler"),
-    "dpm++_2m": Sampler(
-        "DPMSolverMultistepScheduler",
-        {"algorithm_type": "dpmsolver++", "solver_order": 2},
-        _newest_of_history,
-    ),
-    # Its default would clip the predicted latents to -1 ... 1, which is meant for pixels.
-    "ddim": Sampler("DDIMScheduler", {"clip_sample": False}),
+    # Its defaults would clip the latents to -1 ... 1, which is meant for pixels, and end elsewhere
+    # than the models were trained to.
+    "ddim": Sampler("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
+    **_with_karras(_SPACED_FREELY),
+}
+
+FLOW_SAMPLERS: Mapping[str, Sampler] = {
+    "euler": Sampler("FlowMatchEulerDiscreteScheduler", clean_latents=_end_of_flow),
+    "heun": Sampler("FlowMatchHeunDiscreteScheduler", clean_latents=_end_of_flow),
 }
 
 
-def build(name: str, config: Mapping[str, Any]) -> Any:
-    """A fresh scheduler for sampler `name`, with the rest of `config` from the model's own."""
-    sampler = SAMPLERS[name]
-    return getattr(diffusers, sampler.scheduler).from_config(config, **sampler.arguments)
+def _find(name: str, config: Mapping[str, Any]) -> Sampler:
+    is_flow = str(config.get("_class_name")).startswith("FlowMatch")
+    return (FLOW_SAMPLERS if is_flow else SAMPLERS)[name]
 
 
-def watch(scheduler: Any, name: str) -> Callable[[], Tensor]:
-    """Wrap `scheduler.step`; what is returned gives the predicted clean latents of the last step.
+def build(name: str, config: Mapping[str, Any]) -> tuple[Any, Callable[[], Tensor]]:
+    """A fresh scheduler for sampler `name`, with the rest of `config` from the model's own; and a
+    function that gives the predicted clean latents of its last step.
 
     diffusers' step callback only has the noisy latents, which show nothing before two thirds of
-    the steps. The prediction is computed by the step anyway, so that looking at it is free.
+    the steps.
     """
-    step, clean_latents = scheduler.step, SAMPLERS[name].clean_latents
-    results: list[tuple[Tensor, ...]] = [()]
+    sampler = _find(name, config)
+    scheduler = getattr(diffusers, sampler.scheduler).from_config(config, **sampler.arguments)
+    take, last = scheduler.step, list[Step]()
 
-    @wraps(step)  # pipelines look at the signature
-    def watched(*args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
-        result: tuple[Tensor, ...] = step(*args, **kwargs)
-        results[0] = result
-        return result
+    @wraps(take)  # pipelines look at the signature
+    def step(output: Tensor, timestep: Any, sample: Tensor, **kwargs: Any) -> tuple[Tensor, ...]:
+        returned: tuple[Tensor, ...] = take(output, timestep, sample, **kwargs)
+        last[:] = [Step(output, timestep, sample, returned)]
+        return returned
 
-    scheduler.step = watched
-    return lambda: clean_latents(scheduler, results[0])
+    scheduler.step = step
+    return scheduler, lambda: sampler.clean_latents(scheduler, last[0])

@@ -14,9 +14,10 @@ from PIL import Image
 
 from model_plugins.postcard import LATENT_FORMAT, WEIGHTS, PostcardParams, register_model_families
 from server.generation import Task
-from server.plugins.types import LoadContext, ModelCard, StepListener
+from server.plugins.types import LoadContext, ModelCard
 from server.snapshots import ImageReady, PreviewReady, StepDone, TaskFinished
 from server.worker.preview import colours
+from tests.support import Listener
 from tests.unit.worker.processes import task, worker
 
 SAMPLERS = ("euler", "euler_a", "dpm++_2m", "ddim")
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 
 Pixels = npt.NDArray[np.uint8]
 Make = Callable[..., Image.Image]
+Listen = Callable[[int, int, Any], None]
 
 
 def card() -> ModelCard:
@@ -37,10 +39,6 @@ def card() -> ModelCard:
 def order(indices: tuple[int, ...] = (0,), **params: Any) -> Task[PostcardParams]:
     given = {"prompt": PROMPT, "seed": 7, "steps": 4, **params}
     return Task("job", "postcard", "postcard", PostcardParams.model_validate(given), indices)
-
-
-def ignore(step: int, total_steps: int, latents: Any = None) -> None:
-    """A listener that nothing interests."""
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +61,8 @@ def plain() -> Make:
     return lambda *args, **kwargs: plain_diffusers.image(pipe, *args, **kwargs)
 
 
-def make(pipeline: Any, on_step: StepListener = ignore, **params: Any) -> Image.Image:
-    (image,) = pipeline.generate(order(**params), on_step)
+def make(pipeline: Any, listen: Listen | None = None, **params: Any) -> Image.Image:
+    (image,) = pipeline.generate(order(**params), Listener(listen))
     assert isinstance(image, Image.Image)
     return image
 
@@ -120,7 +118,8 @@ def test_every_sampler_makes_another_image(pipeline: Any) -> None:
 def test_a_sampler_keeps_what_the_model_was_trained_with(pipeline: Any, sampler: str) -> None:
     from server.worker import samplers
 
-    config = samplers.build(sampler, pipeline._scheduler_config).config
+    scheduler, _ = samplers.build(sampler, pipeline._scheduler_config)
+    config = scheduler.config
     assert (config.prediction_type, config.timestep_spacing) == ("v_prediction", "trailing")
     assert (config.beta_start, config.beta_end) == (0.0001, 0.02)
 
@@ -146,7 +145,7 @@ def test_odd_shapes_run(pipeline: Any, width: int, height: int) -> None:
 
 
 def test_each_image_of_a_task_is_the_one_its_own_seed_makes(pipeline: Any) -> None:
-    together = list(pipeline.generate(order((0, 2), num_images=3), ignore))
+    together = list(pipeline.generate(order((0, 2), num_images=3), Listener()))
     alone = [make(pipeline, seed=7), make(pipeline, seed=9)]
     assert [image.tobytes() for image in together] == [image.tobytes() for image in alone]
 

@@ -21,6 +21,7 @@ from server.snapshots import (
 )
 from server.worker import wire
 from server.worker.options import WorkerOptions
+from tests.support import weights_at
 
 ROOT = Path(__file__).parent.parent.parent.parent
 JOB = "20260101_000000_00000000"
@@ -92,5 +93,7 @@ def task(model: str, weights: str = "/weights", attempt: int = 1, **params: Any)
     count = params.setdefault("num_images", 1)
     wire_task = {"job_id": JOB, "model": model, "family": model, "indices": list(range(count))}
     return RunTask(
-        {**wire_task, "params": {"prompt": "red", "seed": 1, **params}}, attempt, weights
+        {**wire_task, "params": {"prompt": "red", "seed": 1, **params}},
+        attempt,
+        weights_at(weights),
     )

@@ -95,9 +95,19 @@ def test_colours_out_of_range_are_clipped_and_nan_is_harmless() -> None:
     assert colours(latents, FORMAT)[0, 1].tolist() == [255, 0, 191]
 
 
-def test_another_number_of_channels_is_an_error() -> None:
-    with pytest.raises(ValueError, match="matmul"):
-        colours(np.zeros((4, 2, 2), np.float32), FORMAT)
+def test_another_number_of_channels_is_shown_in_greys() -> None:
+    latents = np.zeros((4, 1, 2), np.float32)
+    latents[:, 0, 1] = 3
+    shown = colours(latents, FORMAT).astype(int)
+    assert (np.ptp(shown, axis=2) == 0).all()
+    assert shown[0, 1, 0] > shown[0, 0, 0]
+    assert colours(np.full((4, 2, 2), np.nan, np.float32), FORMAT).shape == (2, 2, 3)
+
+
+def test_latents_may_be_given_as_a_function_that_is_called_when_they_are_due() -> None:
+    made = Made(0)
+    made.offer(0, lambda: Latents(plain(1.0, 1.0)))
+    assert made.next().image_index == 0
 
 
 @pytest.mark.parametrize(
@@ -163,7 +173,7 @@ def test_the_latents_may_change_after_the_offer() -> None:
     assert red > 245
 
 
-@pytest.mark.parametrize("broken", [Latents(np.zeros((4, 2, 2), np.float32)), "no tensor"])
+@pytest.mark.parametrize("broken", [Latents(np.zeros((3, 2, 2, 2), np.float32)), "no tensor"])
 def test_an_error_ends_the_previews_of_this_job_only_and_is_logged_once(
     broken: object, caplog: pytest.LogCaptureFixture
 ) -> None:

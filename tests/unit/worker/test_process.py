@@ -17,7 +17,7 @@ from server.snapshots import (
     TaskFinished,
     UnloadModel,
 )
-from tests.support import PLUGINS, fill_folder
+from tests.support import PLUGINS, fill_folder, weights_at
 from tests.unit.worker.processes import JOB, task, worker
 
 COLOURS = {"plugin_folder": str(PLUGINS)}
@@ -30,7 +30,7 @@ PATIENCE = 60
 def test_commands_run_in_order_and_failures_do_not_end_the_worker() -> None:
     with worker(**COLOURS) as process:
         assert (process.ready.pid, process.ready.device) == (process.process.pid, "cpu")
-        process.send(LoadModel("colours", "/weights"))
+        process.send(LoadModel("colours", weights_at()))
         process.send(task("colours", prompt="raise"))
         assert isinstance(process.until(TaskFailed)[-1], TaskFailed)
         assert isinstance(process.run(task("colours", num_images=2))[-1], TaskFinished)
@@ -82,7 +82,7 @@ def test_a_cancel_arrives_in_mid_task_and_interrupts_from_a_terminal_do_not() ->
 
 def test_keep_alive_zero_ends_the_worker_after_its_first_job() -> None:
     with worker(**COLOURS, keep_alive=0) as process:
-        process.send(LoadModel("colours", "/weights"))
+        process.send(LoadModel("colours", weights_at()))
         assert process.until(ModelState)[-1] == ModelState("colours", "loading")
         assert process.until(ModelState)[-1] == ModelState("colours", "loaded")
         assert isinstance(process.run(task("colours"))[-1], TaskFinished)

@@ -33,7 +33,7 @@ from server.snapshots import (
 from server.worker.options import WorkerOptions
 from server.worker.preview import Previewer
 from server.worker.runner import Runner
-from tests.support import COLOURS, GALLERY, PLUGINS, WATERMARK, fill_folder
+from tests.support import COLOURS, GALLERY, PLUGINS, WATERMARK, fill_folder, weights_at
 
 NOISY = Path(__file__).parent / "noisy.py"
 JOB = "20260101_000000_00000000"
@@ -57,7 +57,7 @@ class Bench:
             "family": params.pop("family", "colours"),
             "indices": list(indices),
         }
-        attempt, weights = params.pop("attempt", 1), params.pop("weights", "/weights")
+        attempt, weights = params.pop("attempt", 1), weights_at(params.pop("weights", "/weights"))
         task["params"] = {"prompt": prompt, "seed": 5, "num_images": 3, "steps": 2, **params}
         self.messages.clear()
         self.runner.run(RunTask(task, attempt, weights))
@@ -127,7 +127,7 @@ def test_an_image_carries_the_recipe_that_makes_it_again(bench: Bench) -> None:
 
 
 def test_a_resident_model_is_not_loaded_again(bench: Bench) -> None:
-    bench.runner.load(LoadModel("colours", "/weights"))
+    bench.runner.load(LoadModel("colours", weights_at()))
     assert bench.messages == [ModelState("colours", "loading"), ModelState("colours", "loaded")]
     bench.run()
     assert not bench.of(ModelState)
@@ -214,7 +214,7 @@ def test_parameters_that_this_family_does_not_take_fail_the_task(bench: Bench) -
 def test_a_model_that_nobody_announces_here(bench: Bench) -> None:
     bench.run(model="nobody", family="nobody")
     assert bench.last == TaskFailed("model_load_failed", "No plugin announces the model `nobody`.")
-    bench.runner.load(LoadModel("nobody", "/weights"))
+    bench.runner.load(LoadModel("nobody", weights_at()))
     assert isinstance(bench.last, ModelState)
     assert bench.last.state == "failed"
 
@@ -241,7 +241,7 @@ def test_a_load_that_breaks_its_promise(
     assert (bench.last.code, bench.last.fault is not None) == (code, faulty)
     (_, failed) = bench.of(ModelState)
     assert (failed.state, failed.message) == ("failed", bench.last.message)
-    bench.runner.load(LoadModel(model, "/weights"))
+    bench.runner.load(LoadModel(model, weights_at()))
     assert bool(bench.of(PluginFault)) == faulty
     assert isinstance(bench.run().last, TaskFinished)
 

@@ -1,0 +1,320 @@
+"""The server's images, fetched over HTTP, are those of plain diffusers: the same bytes.
+
+The reference is `plain_diffusers`, which knows nothing of the server; `published` says what the
+page of each model says. Previews are made after every step while all of this runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from io import BytesIO
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.families.build import STAND_INS
+from tests.families.jobs import GIVEN, PROMPT, Words, begun, check, made, submit
+from tests.families.pictures import data_uri, photo, sticker
+from tests.families.published import BUNDLED, MODELS, OF_EACH_FAMILY
+from tests.servers import ServerProcess
+
+pytestmark = [
+    # torch's tensors do not know numpy 2's `copy` argument yet, and schedulers convert them.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"),
+    # Chroma of diffusers 0.42 uses a part that the same release deprecates.
+    pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated:FutureWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
+
+WIDTH, HEIGHT = 112, 80
+SMALL = {"width": 64, "height": 64}
+STRENGTHS = (0.3, 0.6, 1.0)
+#: Families that read images as references beside the prompt.
+REFERENCING = ("flux2",)
+#: Models that read prompts of any length, other than diffusers.
+CHUNKING = ("sdxl-base",)
+#: What an image says besides its recipe.
+ORIGIN = ("job_id", "index", "software")
+IMAGE_TO_IMAGE = [model for model in MODELS if MODELS[model].family not in REFERENCING]
+
+Plain = Callable[..., Image.Image]
+
+
+# --- the two sides -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the server and its worker write to standard error."""
+    return tmp_path_factory.mktemp("server") / "data.log"
+
+
+@pytest.fixture(scope="module")
+def server(tiny_config: Path, log: Path) -> Iterator[ServerProcess]:
+    options = ("--config", str(tiny_config), "--device", "cpu", "--preview-interval", "0")
+    with ServerProcess(log.with_suffix(""), "--no-preload", *options) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def plain(tiny: Callable[[str], Path]) -> Plain:
+    """The image of a plain call: a model, the words of a request, the images it begins with."""
+    from tests.families import plain_diffusers
+
+    @cache
+    def load(folder: Path, *, image_to_image: bool) -> Any:
+        return plain_diffusers.load(folder, image_to_image=image_to_image)
+
+    def image(model: str, words: Words, *files: bytes, number: int = 0) -> Image.Image:
+        published = MODELS[model]
+        arguments = published.arguments(words)
+        if published.family in REFERENCING:
+            arguments["image"] = [plain_diffusers.upright(file) for file in files] or None
+        elif files:
+            size = (words["width"], words["height"])
+            arguments["image"] = plain_diffusers.fitted(files[0], *size)
+        folder = tiny(STAND_INS[model]) if model in STAND_INS else BUNDLED
+        pipe = load(folder, image_to_image=bool(files))
+        sampler, seed = published.sampler(words), words["seed"] + number
+        return plain_diffusers.image(pipe, sampler, seed, **arguments)
+
+    return image
+
+
+# --- the reference is one ------------------------------------------------------------------------
+
+
+def test_the_reference_imports_nothing_of_ours() -> None:
+    tree = ast.parse((Path(__file__).parent / "plain_diffusers.py").read_text())
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    own = {"__future__", "io", "json", "pathlib", "typing"}
+    assert imported - own == {"PIL", "diffusers", "torch"}
+
+
+def test_every_model_is_compared(server: ServerProcess) -> None:
+    assert {model["id"] for model in server.get("/api/models")["models"]} == set(MODELS)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_published_words_are_those_of_the_models_page(
+    server: ServerProcess, model: str
+) -> None:
+    schema = server.get("/api/info", params={"model": model})["parameter_schema"]
+    properties = schema["properties"]
+    defaults = {word: properties[word].get("default") for word in MODELS[model].defaults}
+    samplers = properties["sampler"].get("enum", [properties["sampler"].get("const")])
+    assert defaults == MODELS[model].defaults
+    assert tuple(samplers) == MODELS[model].samplers
+    guided = {"cfg_scale", "negative_prompt", "clip_skip"} & set(properties)
+    assert guided <= set(defaults)
+
+
+# --- text to image -------------------------------------------------------------------------------
+
+
+def asked(model: str) -> Words:
+    """A request that leaves nothing of this model's to default."""
+    changes = {"steps": 3, "cfg_scale": 5.5, "negative_prompt": "green", "clip_skip": 1}
+    own = {word: value for word, value in changes.items() if word in MODELS[model].defaults}
+    return {"prompt": PROMPT, "width": WIDTH, "height": HEIGHT, "seed": 5, **own}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_text_to_image(server: ServerProcess, plain: Plain, model: str) -> None:
+    words = {**asked(model), "num_images": 3}
+    ours = made(server, {"model": model, **words})
+    assert len({image.tobytes() for image in ours}) == 3
+    for number, image in enumerate(ours):
+        assert image.size == (WIDTH, HEIGHT)
+        check(image, plain(model, words, number=number))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_left_out_is_as_published(server: ServerProcess, plain: Plain, model: str) -> None:
+    words = {"prompt": PROMPT, "seed": 2**40, **SMALL}
+    (ours,) = made(server, {"model": model, **words})
+    check(ours, plain(model, words))
+
+
+@pytest.mark.parametrize(
+    "model", ["postcard", "sdxl-base", "flux-dev", "chroma-hd", "sd-3.5-large"]
+)
+def test_no_guidance(server: ServerProcess, plain: Plain, model: str) -> None:
+    words = {**asked(model), "cfg_scale": 0 if model == "flux-dev" else 1}
+    (ours,) = made(server, {"model": model, **words})
+    check(ours, plain(model, words))
+
+
+@pytest.mark.parametrize(
+    ("model", "sampler"),
+    [(model, sampler) for model in OF_EACH_FAMILY for sampler in MODELS[model].samplers],
+)
+def test_every_sampler(server: ServerProcess, plain: Plain, model: str, sampler: str) -> None:
+    words = {**asked(model), "sampler": sampler, "steps": 4, **SMALL}
+    (ours,) = made(server, {"model": model, **words})
+    check(ours, plain(model, words))
+    if MODELS[model].family not in REFERENCING:
+        words["strength"] = 0.6
+        (ours,) = made(server, {"model": model, "init_image": data_uri(photo()), **words})
+        check(ours, plain(model, words, photo()))
+
+
+@pytest.mark.parametrize("model", ["sdxl-base", "sd-3.5-large", "postcard"])
+def test_samplers_differ(plain: Plain, model: str) -> None:
+    words = {**asked(model), "steps": 5, **SMALL}
+    samplers = MODELS[model].samplers
+    images = {plain(model, {**words, "sampler": sampler}).tobytes() for sampler in samplers}
+    assert len(images) == len(samplers)
+
+
+@pytest.mark.parametrize("model", [model for model in OF_EACH_FAMILY if model not in CHUNKING])
+def test_what_lies_beyond_the_models_reach_is_cut_off(
+    server: ServerProcess, plain: Plain, model: str
+) -> None:
+    words = {**asked(model), "prompt": "a red circle on a blue background, " * 20}
+    (ours,) = made(server, {"model": model, **words})
+    check(ours, plain(model, words))
+
+
+@pytest.mark.parametrize("clip_skip", [0, 1, 2])
+@pytest.mark.parametrize("negative_prompt", [None, "", "green"])
+def test_prompts_of_sdxl(
+    server: ServerProcess, plain: Plain, clip_skip: int, negative_prompt: str | None
+) -> None:
+    own = {"clip_skip": clip_skip, "negative_prompt": negative_prompt}
+    words = {**asked("sdxl-base"), **own, "width": 104, "height": 72}
+    (ours,) = made(server, {"model": "sdxl-base", **words})
+    check(ours, plain("sdxl-base", words))
+    (guided,) = made(server, {"model": "sdxl-base", **words, "negative_prompt": "green!"})
+    assert guided.tobytes() != ours.tobytes()
+
+
+# --- image to image ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("strength", "way"), list(zip(STRENGTHS, GIVEN, strict=True)))
+@pytest.mark.parametrize("model", IMAGE_TO_IMAGE)
+def test_image_to_image(
+    server: ServerProcess, plain: Plain, model: str, strength: float, way: str
+) -> None:
+    words = {**asked(model), "steps": 4, "strength": strength, "num_images": 2}
+    ours, file = begun(server, {"model": model, **words}, way)
+    for number, image in enumerate(ours):
+        check(image, plain(model, words, file, number=number))
+    other = {**words, "strength": 1.0 if strength == 0.6 else 0.6}
+    assert ours[0].tobytes() != plain(model, other, file).tobytes()
+    if strength < 1:  # at 1 nothing of the image need be left
+        another = sticker() if file == photo() else photo()
+        assert ours[0].tobytes() != plain(model, words, another).tobytes()
+
+
+@pytest.mark.parametrize("model", OF_EACH_FAMILY)
+def test_the_recipe_in_an_image_makes_it_again(server: ServerProcess, model: str) -> None:
+    words = {**asked(model), "model": model, "num_images": 2}
+    (_, image), _ = begun(server, words, "upload")
+    recipe = json.loads(image.info["darkroom"])
+    (again,) = made(server, {word: recipe[word] for word in recipe if word not in ORIGIN})
+    check(again, image)
+
+
+@pytest.mark.parametrize("way", GIVEN)
+def test_one_reference(server: ServerProcess, plain: Plain, way: str) -> None:
+    words = asked("flux-2-klein-4b")
+    (ours,), file = begun(server, {"model": "flux-2-klein-4b", **words}, way)
+    check(ours, plain("flux-2-klein-4b", words, file))
+    assert ours.tobytes() != plain("flux-2-klein-4b", words).tobytes()
+
+
+@pytest.mark.parametrize("uploaded", [False, True])
+def test_three_references(server: ServerProcess, plain: Plain, uploaded: bool) -> None:
+    model = "flux-2-klein-9b"
+    words = {**asked(model), "num_images": 2}
+    files = (photo(), sticker(), photo())
+    if uploaded:
+        ours = made(server, {"model": model, **words}, _parts(*files))
+    else:
+        first, *more = map(data_uri, files)
+        images = {"init_image": first, "reference_images": more}
+        ours = made(server, {"model": model, **words, **images})
+    for number, image in enumerate(ours):
+        check(image, plain(model, words, *files, number=number))
+
+
+def _parts(first: bytes, *more: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [
+        ("init_image", ("first", first, "image/png")),
+        *(("reference_images[]", ("more", file, "image/png")) for file in more),
+    ]
+
+
+def test_references_alone(server: ServerProcess, plain: Plain) -> None:
+    words = asked("flux-2-klein-4b")
+    images = {"reference_images": [data_uri(sticker())]}
+    (ours,) = made(server, {"model": "flux-2-klein-4b", **words, **images})
+    check(ours, plain("flux-2-klein-4b", words, sticker()))
+
+
+# --- many in one worker --------------------------------------------------------------------------
+
+
+def others(model: str) -> list[Words]:
+    """What may leave a trace: other models, other samplers, images to begin with, other sizes."""
+    following = islice(cycle(OF_EACH_FAMILY), OF_EACH_FAMILY.index(model) + 1, None)
+    start = {"init_image": data_uri(sticker())}
+    return [
+        {**asked(model), **start, "model": model, "sampler": MODELS[model].samplers[-1]},
+        *({**asked(name), "model": name, **SMALL} for name in islice(following, 2)),
+        {**asked(model), **start, "model": model, "width": 96, "height": 128},
+    ]
+
+
+@pytest.mark.parametrize("model", OF_EACH_FAMILY)
+def test_nothing_that_ran_before_leaves_a_trace(
+    server: ServerProcess, plain: Plain, model: str
+) -> None:
+    words = asked(model)
+    (before,) = made(server, {"model": model, **words})
+    workers = [worker.pid for worker in server.workers()]
+    for body in others(model):
+        made(server, body)
+    (after,) = made(server, {"model": model, **words})
+    assert len(workers) == 1
+    assert [worker.pid for worker in server.workers()] == workers
+    check(after, before)
+    check(after, plain(model, words))
+
+
+# --- previews ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", OF_EACH_FAMILY)
+def test_previews_are_streamed_in_the_shape_of_the_image(
+    server: ServerProcess, log: Path, model: str
+) -> None:
+    job = submit(server, {"model": model, **asked(model), "steps": 20})
+    previews = {shown["preview"] for shown in server.snapshots(job)} - {None}
+    assert previews
+    for preview in previews:
+        kind, _, data = preview.partition(",")
+        assert kind == "data:image/jpeg;base64"
+        image = Image.open(BytesIO(base64.b64decode(data)), formats=("JPEG",))
+        assert image.width / image.height == pytest.approx(WIDTH / HEIGHT, rel=0.02)
+        assert max(image.size) >= 128
+    assert "No more previews" not in log.read_text()

@@ -1,0 +1,86 @@
+"""The predicted clean latents of every sampler, under a model that knows the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.worker import samplers
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+
+NOISE: dict[str, Any] = {
+    "_class_name": "EulerDiscreteScheduler",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+}
+FLOW: dict[str, Any] = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
+
+#: Those whose samples keep the variance; with the others it grows by the noise.
+VARIANCE_PRESERVING = ("dpm++", "ddim", "uni_pc")
+
+
+def clean() -> Any:
+    """The picture that the model knows."""
+    import torch
+
+    return torch.linspace(-2, 2, 4 * 4 * 4).reshape(1, 4, 4, 4)
+
+
+def noise_level(scheduler: Any, number: int) -> Any:
+    """Noise over signal of the sample that step `number` is given."""
+    if hasattr(scheduler, "sigmas"):
+        return scheduler.sigmas[number]
+    signal = scheduler.alphas_cumprod[scheduler.timesteps[number]]
+    return ((1 - signal) / signal) ** 0.5
+
+
+def noise_in(sample: Any, level: Any, name: str) -> Any:
+    """The noise of a sample: what the knowing model answers."""
+    if name.startswith(VARIANCE_PRESERVING):
+        scale = (1 + level**2) ** 0.5
+        return (sample * scale - clean()) / level
+    return (sample - clean()) / level
+
+
+@pytest.mark.parametrize("name", samplers.SAMPLERS)
+def test_every_step_tells_the_picture_the_model_sees(name: str) -> None:
+    import torch
+
+    scheduler, clean_latents = samplers.build(name, NOISE)
+    scheduler.set_timesteps(6)
+    generator = torch.Generator().manual_seed(1)
+    sample = torch.randn(clean().shape, generator=generator) * scheduler.init_noise_sigma
+    for number, timestep in enumerate(scheduler.timesteps):
+        output = noise_in(sample, noise_level(scheduler, number), name)
+        scheduler.scale_model_input(sample, timestep)
+        (sample, *_) = scheduler.step(output, timestep, sample, return_dict=False)
+        assert torch.allclose(clean_latents(), clean(), atol=0.02), number
+    assert len(scheduler.timesteps) == (11 if name.startswith("heun") else 6)
+
+
+@pytest.mark.parametrize("name", samplers.FLOW_SAMPLERS)
+def test_every_step_of_a_flow_tells_the_picture_too(name: str) -> None:
+    import torch
+
+    scheduler, clean_latents = samplers.build(name, FLOW)
+    scheduler.set_timesteps(6)
+    sample = torch.randn(clean().shape, generator=torch.Generator().manual_seed(1))
+    for number, timestep in enumerate(scheduler.timesteps):
+        output = (sample - clean()) / scheduler.sigmas[number]
+        (sample,) = scheduler.step(output, timestep, sample, return_dict=False)
+        assert torch.allclose(clean_latents(), clean(), atol=0.02), number
+    assert torch.allclose(sample, clean(), atol=0.02)
+    assert len(scheduler.timesteps) == (11 if name.startswith("heun") else 6)
+
+
+def test_nothing_of_a_sampler_stays_in_the_models_own_configuration() -> None:
+    before = dict(NOISE)
+    for name in samplers.SAMPLERS:
+        scheduler, _ = samplers.build(name, NOISE)
+        scheduler.set_timesteps(3)
+    assert before == NOISE
