@@ -1,6 +1,6 @@
-"""Writes docs/reference from the code; `make docs` runs it.
+"""Writes docs/reference, and the generated sections of other pages; `make docs` runs it.
 
-A test compares what `pages` returns with the files, so that the reference is never out of date.
+Tests compare what it would write with the files, so that they are never out of date.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,18 @@ import typer
 from pydantic import BaseModel
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))  # run as a script: the checkout's own code is described
+# Run as a script: the checkout's own code is described. Run by a test: its neighbours are found.
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import build_sections  # noqa: E402
+from build_markdown import kind, meaning, table  # noqa: E402
 
 import darkroom  # noqa: E402
 from server import cli, errors, generation  # noqa: E402
 from server.api import openapi  # noqa: E402
 from server.app import create_app  # noqa: E402
 from server.config import PREFIX, Settings  # noqa: E402
+from server.model_entry import ModelEntry  # noqa: E402
 from server.plugins import spec  # noqa: E402
 
 NOTE = "*Written by `make docs` from the code; change it there.*"
@@ -51,21 +56,24 @@ def settings_page() -> str:
     rows = [
         [
             f"`{name}`",
-            _kind(described, schema).removesuffix(" or null"),
+            kind(described, schema).removesuffix(" or null"),
             _default(described),
             described["description"],
             f"`{PREFIX}{name.upper()}`",
         ]
         for name, described in schema["properties"].items()
     ]
-    table = _table(["Setting", "Type", "Default", "Meaning", "Environment variable"], rows)
+    settings = table(["Setting", "Type", "Default", "Meaning", "Environment variable"], rows)
     return _page(
         "Settings",
         "Strongest first: options of the command line, environment variables, `darkroom.toml` of "
         "the current folder (or the file that `--config` names), the default. Relative paths in "
         "`darkroom.toml` are relative to that file. A list in an environment variable is written "
         'as JSON: `["images.example.org"]`. See also [how to configure](../how-to/configure.md).',
-        table,
+        settings,
+        "## ModelEntry\n\nA `[[models]]` table of `darkroom.toml`; "
+        "[sources and formats](../how-to/sources-and-formats.md#models-of-your-own) shows some.",
+        _properties(ModelEntry.model_json_schema()),
     )
 
 
@@ -118,7 +126,7 @@ def _fields(thing: Any) -> str:
         [f"`{item.name}`", f"`{item.type}`", _field_default(item), meanings.get(item.name, "")]
         for item in dataclasses.fields(thing)
     ]
-    return _table(["Field", "Type", "Default", "Meaning"], rows)
+    return table(["Field", "Type", "Default", "Meaning"], rows)
 
 
 def _field_default(item: dataclasses.Field[Any]) -> str:
@@ -187,25 +195,25 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
             [
                 f"`{item['name']}`",
                 item["in"],
-                _kind(item["schema"], root).removesuffix(" or null"),
-                _meaning(item.get("description", ""), item["schema"]),
+                kind(item["schema"], root).removesuffix(" or null"),
+                meaning(item.get("description", ""), item["schema"]),
             ]
             for item in operation["parameters"]
         ]
-        parts.append(_table(["Parameter", "In", "Type", "Meaning"], rows))
+        parts.append(table(["Parameter", "In", "Type", "Meaning"], rows))
     answers = [
         [status, answer["description"], ", ".join(_contents(answer, root))]
         for status, answer in sorted(operation["responses"].items())
         if status != "default"
     ]
-    parts.append(_table(["Status", "When", "Body"], answers))
+    parts.append(table(["Status", "When", "Body"], answers))
     return "\n\n".join(parts)
 
 
 def _contents(answer: Mapping[str, Any], root: Any) -> Iterator[str]:
     for media_type, content in answer.get("content", {}).items():
         schema = content.get("schema", {})
-        yield _kind(schema, root) if "$ref" in schema else f"`{media_type}`"
+        yield kind(schema, root) if "$ref" in schema else f"`{media_type}`"
 
 
 def errors_page() -> str:
@@ -220,17 +228,15 @@ def errors_page() -> str:
         "says what to do. `/docs/errors` of a running server has the same list.",
         "## Answers to requests\n\nAs `application/problem+json`: `type`, `title`, `status`, "
         "`detail`, `code`, and `errors` (a list of `{loc, msg, type}`) with `invalid_parameters`.",
-        _table(
-            ["Code", "Status", "Meaning"], [_error_row(cls, str(cls.status)) for cls in answers]
-        ),
+        table(["Code", "Status", "Meaning"], [_error_row(cls, str(cls.status)) for cls in answers]),
         "## Failed jobs\n\nIn `error.code` of a snapshot whose status is `failed`, beside "
         "`error.message`. `internal_error` occurs here too.",
-        _table(["Code", "Meaning"], [_error_row(cls) for cls in job]),
+        table(["Code", "Meaning"], [_error_row(cls) for cls in job]),
         "## Commands\n\nA command that cannot start says so on standard error and ends with exit "
         "status 1.",
-        _table(["Code", "Meaning"], [_error_row(cls) for cls in start]),
+        table(["Code", "Meaning"], [_error_row(cls) for cls in start]),
         "## Inside the server\n\nNo client meets these.",
-        _table(["Code", "Meaning"], [_error_row(cls) for cls in internal]),
+        table(["Code", "Meaning"], [_error_row(cls) for cls in internal]),
     )
 
 
@@ -253,7 +259,7 @@ def _commands(name: str, command: Any) -> Iterator[str]:
     options = [param for param in command.params if param.param_type_name == "option"]
     parts = [f"## `{' '.join([name, *words])}`", command.help]
     if options:
-        parts.append(_table(["Option", "Meaning"], [_option(param) for param in options]))
+        parts.append(table(["Option", "Meaning"], [_option(param) for param in options]))
     if command.epilog:
         lines = [line.strip() for line in command.epilog.splitlines()[1:] if line.strip()]
         parts.append("\n".join(["```console", *(f"$ {line}" for line in lines), "```"]))
@@ -279,58 +285,16 @@ def _text(thing: Any) -> str:
     return SECTION.split(inspect.getdoc(thing) or "", maxsplit=1)[0]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    cells = ([" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
-
-
 def _properties(schema: Mapping[str, Any], root: Any = None) -> str:
     rows = [
         [
             f"`{name}`",
-            _kind(described, root or schema),
-            _meaning(described.get("description", ""), described),
+            kind(described, root or schema),
+            meaning(described.get("description", ""), described),
         ]
         for name, described in schema["properties"].items()
     ]
-    return _table(["Field", "Type", "Meaning"], rows)
-
-
-def _meaning(text: str, schema: Mapping[str, Any]) -> str:
-    default = schema.get("default")
-    return text if default is None else f"{text} Default: {json.dumps(default)}."
-
-
-def _kind(schema: Mapping[str, Any], root: Any) -> str:
-    """A JSON Schema in words."""
-    if "$ref" in schema:
-        return _reference(schema["$ref"], root)
-    if "anyOf" in schema:
-        return " or ".join(_kind(option, root) for option in schema["anyOf"])
-    if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}), root)}"
-    kind = "path" if schema.get("format") == "path" else schema.get("type", "anything")
-    return f"{kind}{_bounds(schema)}"
-
-
-def _reference(pointer: str, root: Any) -> str:
-    name = pointer.rpartition("/")[2]
-    target: Any = root
-    for step in pointer.removeprefix("#/").split("/"):
-        target = target[step]
-    return f"[{name}](#{name.lower()})" if "properties" in target else _kind(target, root)
-
-
-def _bounds(schema: Mapping[str, Any]) -> str:
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if least is not None and most is not None:
-        return f" ({least}–{most})"
-    return "" if least is None else f" (at least {least})"
+    return table(["Field", "Type", "Meaning"], rows)
 
 
 def main() -> None:
@@ -339,6 +303,8 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    for page in build_sections.pages():
+        page.write_text(build_sections.rewritten(page), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -90,6 +90,8 @@ def _executor(settings: Settings, plugins: PluginManager, catalog: ModelCatalog)
 
     options = {
         "device": settings.device,
+        "offload": settings.offload,
+        "model_memory": settings.model_memory,
         "preview_interval": settings.preview_interval,
         "keep_alive": settings.keep_alive,
         "plugin_folder": str(settings.plugin_folder) if settings.plugin_folder else None,

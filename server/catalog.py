@@ -164,12 +164,12 @@ class ModelCatalog:
         Raises:
             ModelLoadFailed: they are not (all) on this machine.
         """
-        return self._files.find(card)
+        return self._files.find(*self.find(card.id))
 
     def must_fetch(self, model: str) -> bool:
         """Whether the model's files are missing here and can be downloaded. Blocks."""
         found = self._plugins.cards.get(self._names.get(model, ""))
-        return found is not None and self._files.can_fetch(found[1])
+        return found is not None and self._files.can_fetch(*found)
 
     async def fetch(self, model: str, progress: Listener) -> None:
         """Download what is missing of a model.
@@ -177,7 +177,7 @@ class ModelCatalog:
         Raises:
             SourceFailed: one of its kinds.
         """
-        await self._files.fetch(self.find(model)[1], progress)
+        await self._files.fetch(*self.find(model), progress)
 
     def _choose(self, default_model: str | None) -> str:
         if default_model is not None:

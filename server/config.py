@@ -27,7 +27,7 @@ from pydantic_settings import (
 )
 
 from server.errors import ConfigurationError, summary
-from server.model_entry import ModelEntry
+from server.model_entry import ModelEntry, Offload
 
 CONFIG_NAME = "darkroom.toml"
 PREFIX = "DARKROOM_"
@@ -98,6 +98,18 @@ class Settings(BaseSettings):
         "auto",
         pattern=r"^(auto|cpu|mps|(cuda|xpu)(:\d+)?)$",
         description="The worker's device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`.",
+    )
+    offload: Offload = Field(
+        "auto",
+        description="Where weights stay while images are made: `none` on the device, `model` one "
+        "component at a time there, `group` blocks of them, `sequential` single layers; `auto` "
+        "takes the fastest that fits.",
+    )
+    model_memory: int | None = Field(
+        None,
+        ge=0,
+        description="Most bytes of memory for weights of models that wait for their next job; "
+        "unset: as much as is free.",
     )
     executor: Literal["process", "inline"] = Field(
         "process",
@@ -274,7 +286,7 @@ def _anchor(model: Any, base: Path) -> None:
     parts = model.get("components", {}) if isinstance(model, dict) else {}
     for table in (model, parts):
         for name, source in table.items() if isinstance(table, dict) else ():
-            is_source = name == "source" or table is parts
+            is_source = name in {"source", "config"} or table is parts
             if is_source and isinstance(source, str) and _is_local(source, base):
                 table[name] = str(base / Path(source).expanduser())
 

@@ -22,13 +22,17 @@ from server.errors import DarkroomError
 from server.generation import GenerationParams, Task
 from server.plugins.checks import default_problem, default_request, describe, nearest
 from server.plugins.manager import PluginManager
-from server.plugins.types import LoadContext, ModelCard, ModelFamily, Pipeline
+from server.plugins.types import ModelCard, ModelFamily, Pipeline
+from server.snapshots import Weights as Places
 from server.worker.device import choose
+from server.worker.offload import ON_DEVICE
+from server.worker.residents import Movable, load_context
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Weights = Callable[[ModelCard], Path]
+#: Where a card's weights lie: its folder or file, or that of each part.
+Weights = Callable[[ModelCard], Path | Places]
 
 SEED = 12345
 STEPS = 3
@@ -219,10 +223,14 @@ class _Trial:
         return _finding(self.card.id, name, problems)
 
     def _load(self) -> Pipeline:
-        device = choose(self.device)
-        dtype = self.card.dtype or device.dtype
-        context = LoadContext(self.weights(self.card), device.name, dtype)
-        return self.manager.load_model(self.card, context)
+        found, device = self.weights(self.card), choose(self.device)
+        if isinstance(found, Path):
+            found = Places(path=str(found), components={}, config=None)
+        context = load_context(self.card, found, device.name, device.dtype)
+        pipeline = self.manager.load_model(self.card, context)
+        if isinstance(pipeline, Movable):
+            pipeline.place(ON_DEVICE, device.name)
+        return pipeline
 
     def _task(
         self, *, seed: int = SEED, num_images: int = 1, indices: tuple[int, ...] = ()

@@ -24,6 +24,7 @@ from server.config import CONFIG_NAME, PREFIX, Settings, checkout, load_settings
 from server.database import HEAD
 from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed, ModelNotFound
 from server.fit import fit
+from server.model_entry import Offload
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.serve import listen
@@ -77,7 +78,7 @@ def examine(
     catalog = yield from models(manager, settings)
     report = yield from devices(settings)
     if model is not None and catalog is not None and report is not None:
-        yield memory(catalog, model, report)
+        yield memory(catalog, model, report, settings.offload)
 
 
 def environment() -> Iterator[Finding]:
@@ -225,17 +226,20 @@ def devices(settings: Settings) -> Generator[Finding, None, dict[str, Any] | Non
     return report
 
 
-def memory(catalog: ModelCatalog, model: str, report: Mapping[str, Any]) -> Finding:
+def memory(
+    catalog: ModelCatalog, model: str, report: Mapping[str, Any], offload: Offload
+) -> Finding:
     """How a model would fit into the device's memory, and why.
 
     Args:
         catalog: knows the models.
         model: one's id or alias.
         report: what `devices` returned.
+        offload: the setting.
     """
     topic = f"memory for {model}"
     try:
-        found = fit(catalog, model, report)
+        found = fit(catalog, model, report, offload)
     except (ModelNotFound, ModelLoadFailed) as error:
         return Finding(topic, "fault", error.message, "`darkroom models` shows the models.")
     decision = found.decision

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from server.catalog import ModelCatalog
 from server.errors import ModelLoadFailed
+from server.model_entry import Offload
 from server.plugins.types import ModelCard
-from server.worker.estimate import Footprint, of_files, of_size
+from server.worker.estimate import Footprint, of_size
 from server.worker.memory import Memory
 from server.worker.offload import Decision, decide
+from server.worker.residents import footprint, load_context, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Fit:
     basis: str
 
 
-def fit(catalog: ModelCatalog, model: str, report: Mapping[str, Any]) -> Fit:
+def fit(catalog: ModelCatalog, model: str, report: Mapping[str, Any], offload: Offload) -> Fit:
     """Decide as the worker would, for an image of the size the model was trained on.
 
     Args:
@@ -31,6 +32,7 @@ def fit(catalog: ModelCatalog, model: str, report: Mapping[str, Any]) -> Fit:
         model: one's id or alias.
         report: what the worker's `--describe` printed, with a device. The model's weights count
             as not loaded.
+        offload: the setting.
 
     Raises:
         ModelNotFound: there is no such model.
@@ -38,11 +40,16 @@ def fit(catalog: ModelCatalog, model: str, report: Mapping[str, Any]) -> Fit:
     """
     card = catalog.find(model)[1]
     dtype = card.dtype or report["dtype"]
-    footprint, source = _footprint(catalog, card, dtype)
+    needs, source = _footprint(catalog, card, dtype)
     edge = card.training_resolution
     memory = Memory(**report["memory"])
     decision = decide(
-        footprint.at(edge, edge), report["device"], memory, host_free=report["host"]["free"]
+        needs.at(edge, edge),
+        report["device"],
+        memory,
+        host_free=report["host"]["free"],
+        wish=card.offload or offload,
+        without=refused(card.quantization, report["device"]),
     )
     return Fit(decision, f"for {edge} x {edge} pixels in {dtype}, {source}")
 
@@ -57,9 +64,8 @@ def _footprint(catalog: ModelCatalog, card: ModelCard, dtype: str) -> tuple[Foot
         return of_size(card.size_bytes, dtype), (
             f"guessed from the {size} that its card names: its weights are not on this machine"
         )
-    parts = {name: Path(part) for name, part in weights["components"].items()}
     try:
-        footprint = of_files(Path(weights["path"]), dtype, parts)
+        known = footprint(load_context(card, weights, "cpu", dtype))
     except (OSError, ValueError) as error:
         raise ModelLoadFailed(f"The weights of {card.id} cannot be read: {error}") from error
-    return footprint, "with the weights' sizes as in its files, and the rest estimated"
+    return known, "with the weights' sizes as in its files, and the rest estimated"

@@ -65,6 +65,26 @@ Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED), BeforeValidator(_js
 Number = Annotated[float, BeforeValidator(_json_number), Field(strict=True, allow_inf_nan=False)]
 
 
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """Which images a model can begin with: the least pixels of each edge, and how many times the
+    shorter edge the longer one may be (None: any). As a text it is a sentence for the description
+    of a field."""
+
+    min_edge: int = 1
+    max_ratio: int | None = None
+
+    def __str__(self) -> str:
+        ratio = "" if self.max_ratio is None else f", and at most {self.max_ratio} : 1"
+        return f"At least {self.min_edge} pixels wide and high{ratio}."
+
+    def allow(self, width: int, height: int) -> bool:
+        """Whether an image of this size will do."""
+        shorter, longer = sorted((width, height))
+        ratio_fits = self.max_ratio is None or longer <= self.max_ratio * shorter
+        return shorter >= self.min_edge and ratio_fits
+
+
 class GenerationParams(BaseModel):
     """What every model family's request has; families subclass it and add their own words.
 
@@ -88,6 +108,9 @@ class GenerationParams(BaseModel):
 
     #: The words whose values name images: one `ImageSource`, None, or a list of them.
     image_words: ClassVar[tuple[str, ...]] = ()
+
+    #: Which images these may be; say so in the fields' descriptions too.
+    image_limits: ClassVar[ImageLimits] = ImageLimits()
 
     @property
     def image_sources(self) -> tuple[str, ...]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 import re
 import time
 import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Column, Select, Text, cast, select
 
 from server.database import Database, images, jobs
-from server.errors import StorageFailed
+from server.errors import ImageNotFound, InvalidParameters, StorageFailed
+from server.generation import AnyParams, ImageLimits
 from server.storage import write_whole
 
 PREFIX = "input:"
@@ -46,32 +51,78 @@ class InputImages:
         self._folder = folder
         self._max_pixels = max_pixels
         self._swept = float("-inf")
+        self._lock = Lock()  # between looking at a file's age and removing the file
 
-    def keep(self, data: bytes) -> str:
-        """Keep an image and return its name in requests and recipes.
+    def examine(
+        self, params: AnyParams, of_gallery: Callable[[str], Path]
+    ) -> tuple[AnyParams, dict[str, bytes]]:
+        """A request with its images named as recipes name them, and the images by these names.
+        Nothing is kept.
+
+        Args:
+            params: the request.
+            of_gallery: where an image of the gallery lies; raises ImageNotFound.
 
         Raises:
-            ImageRefused: it is no PNG, JPEG or WebP, is damaged, or too large.
-            StorageFailed: it cannot be written.
+            InvalidParameters: one is no PNG, JPEG or WebP, is damaged, too large, not of a size
+                that the model takes, or not there any more.
         """
-        self._examine(data)
-        name = hashlib.sha256(data).hexdigest()
-        path = self._folder / name
+        found: dict[str, bytes] = {}
+
+        def name(source: str) -> str:
+            data = self._read(source, of_gallery)
+            self._examine(data, params.image_limits)
+            name = f"{PREFIX}{hashlib.sha256(data).hexdigest()}"
+            found[name] = data
+            return name
+
+        named: dict[str, Any] = {}
+        for word in params.image_words:
+            value = getattr(params, word)
+            try:
+                if isinstance(value, str):
+                    named[word] = name(value)
+                elif value:
+                    named[word] = [name(source) for source in value]
+            except ImageRefused as error:
+                problem = {"loc": [word], "msg": str(error), "type": "image"}
+                raise InvalidParameters([problem]) from None
+        return params.model_copy(update=named), found
+
+    def keep(self, found: Mapping[str, bytes]) -> dict[str, int]:
+        """Keep examined images. Returns what `forget` wants: those that were not there before.
+
+        Raises:
+            StorageFailed: one cannot be written; then none is kept.
+        """
+        new: dict[str, int] = {}
         try:
-            if path.exists():
-                path.touch()
-            else:
-                write_whole(path, data)
+            for name, data in found.items():
+                if not self._touch(name):
+                    path = self._place(name)
+                    write_whole(path, data)
+                    new[name] = path.stat().st_mtime_ns
         except OSError as error:
+            self.forget(new)
             raise StorageFailed(
                 f"The given image could not be written to {self._folder}: "
                 f"{error.strerror or error}. Free disk space or mend the folder's permissions."
             ) from error
-        return f"{PREFIX}{name}"
+        return new
+
+    def forget(self, new: Mapping[str, int]) -> None:
+        """Remove images that were kept for a job that was not accepted, unless somebody gave them
+        again since."""
+        used = self._used() if new else set()
+        for name in new.keys() - used:
+            path = self._place(name)
+            with self._lock, suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns == new[name]:
+                    path.unlink()
 
     def path(self, name: str) -> Path | None:
         """The file of a kept image, None when it is not there."""
-        path = self._folder / name.removeprefix(PREFIX)
+        path = self._place(name)
         return path if path.is_file() else None
 
     def sweep(self) -> None:
@@ -79,11 +130,26 @@ class InputImages:
         if time.monotonic() - self._swept < GRACE:
             return
         self._swept = time.monotonic()
-        old = [path for path in self._folder.iterdir() if _age(path) > GRACE]
+        old = [path for path in self._folder.iterdir() if _is_old(path)]
         used = self._used() if old else set()
         for path in old:
-            if f"{PREFIX}{path.name}" not in used:
-                path.unlink(missing_ok=True)
+            with self._lock:
+                # Somebody may have given it again while the database was read.
+                if f"{PREFIX}{path.name}" not in used and _is_old(path):
+                    path.unlink(missing_ok=True)
+
+    def _place(self, name: str) -> Path:
+        return self._folder / name.removeprefix(PREFIX)
+
+    def _touch(self, name: str) -> bool:
+        """Whether the image is there, which from now on is as good as new."""
+        now = time.time_ns()  # the file system's own clock may stand still between two requests
+        with self._lock:
+            try:
+                os.utime(self._place(name), ns=(now, now))
+            except FileNotFoundError:
+                return False
+        return True
 
     def _used(self) -> set[str]:
         with self._database.reading() as connection:
@@ -94,27 +160,52 @@ class InputImages:
                 for name in NAME.findall(text)
             }
 
-    def _examine(self, data: bytes) -> None:
+    def _read(self, source: str, of_gallery: Callable[[str], Path]) -> bytes:
+        """The bytes of what a request names."""
+        if source.startswith("data:"):
+            return decode(source)
+        try:
+            kept = source.startswith(PREFIX)
+            return (self._place(source) if kept else of_gallery(source)).read_bytes()
+        except ImageNotFound as error:
+            raise ImageRefused(error.message) from None
+        except FileNotFoundError:
+            raise ImageRefused("this image is not kept any more; give it again") from None
+
+    def _examine(self, data: bytes, limits: ImageLimits) -> None:
         # Here, because most servers never get an image and start smaller without it.
         from PIL import Image, UnidentifiedImageError
+
+        from server.worker.input_image import upright
 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we count below
                 with Image.open(BytesIO(data), formats=FORMATS) as image:
                     # The header tells the size; nothing is decoded before it is accepted.
-                    if image.width * image.height > self._max_pixels:
-                        raise ImageRefused(
-                            f"the image has {image.width} x {image.height} pixels, more than "
-                            f"{self._max_pixels} (`max_image_pixels`); scale it down"
-                        )
+                    self._check_size(image.width, image.height, limits)
                     image.load()
+                    upright(image.crop((0, 0, 1, 1)))  # what stands beside the pixels
+        except ImageRefused:
+            raise
         except UnidentifiedImageError:
             raise ImageRefused("this is no PNG, JPEG or WebP image") from None
         except Image.DecompressionBombError:
             raise ImageRefused("the image has far too many pixels; scale it down") from None
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ImageRefused(f"the image is damaged: {error}") from None
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - Pillow raises anything on damaged files
+            reason = str(error) or type(error).__name__
+            raise ImageRefused(f"the image is damaged: {reason}") from None
+
+    def _check_size(self, width: int, height: int, limits: ImageLimits) -> None:
+        if width * height > self._max_pixels:
+            raise ImageRefused(
+                f"the image has {width} x {height} pixels, more than {self._max_pixels} "
+                "(`max_image_pixels`); scale it down"
+            )
+        if not limits.allow(width, height):
+            raise ImageRefused(f"the image has {width} x {height} pixels. {limits}")
 
 
 def _naming(column: Column[Any]) -> Select[Any]:
@@ -123,8 +214,11 @@ def _naming(column: Column[Any]) -> Select[Any]:
     return select(text).where(text.contains(PREFIX))
 
 
-def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > GRACE
+    except FileNotFoundError:  # the part of a file that is whole now
+        return False
 
 
 def decode(data_uri: str) -> bytes:

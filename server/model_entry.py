@@ -6,6 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.quantization import Quantization
+
+#: `server.worker.offload` says what the modes are.
+Offload = Literal["auto", "none", "model", "group", "sequential"]
+
 
 class ModelEntry(BaseModel):
     """A new model, or with the id of one that there is, other words for it."""
@@ -39,8 +44,19 @@ class ModelEntry(BaseModel):
         description="Parts that come from elsewhere, as `vae`, `text_encoder`: sources like "
         "`source`.",
     )
+    config: str | None = Field(
+        None,
+        description="Where `source` is a single file: a folder or repository in diffusers' layout "
+        "with the rest; unset: the source of the model it is like, or of its family's first.",
+    )
     dtype: Literal["bfloat16", "float16", "float32"] | None = Field(
         None, description="Floating-point type of the weights; unset: what suits the device."
+    )
+    quantization: Quantization | None = Field(
+        None, description="Hold the large parts in fewer bits; unset: as `dtype` says."
+    )
+    offload: Offload | None = Field(
+        None, description="Where the weights stay while images are made; unset: as the setting."
     )
 
     def given(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Literal, get_args
 
 #: Each way, and the optional package that does it; its extra has the package's name.
 PACKAGES: Mapping[str, str] = {
@@ -19,7 +20,8 @@ PACKAGES: Mapping[str, str] = {
 }
 
 #: The ways that can be asked for; a GGUF file is the only way to have the last of `PACKAGES`.
-CHOICES = tuple(way for way in PACKAGES if way != "gguf")
+Quantization = Literal["nf4", "int8", "int8-torchao", "fp8"]
+CHOICES: tuple[Quantization, ...] = get_args(Quantization)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,11 @@ from typing import Any
 
 from filelock import FileLock
 
-from server import datafolder, inputs
+from server import datafolder
 from server.catalog import ModelCatalog, Resolved
 from server.config import Settings
 from server.database import Database
 from server.errors import (
-    ImageNotFound,
-    InvalidParameters,
     JobAlreadyEnded,
     JobNotFound,
     ModelNotFound,
@@ -25,7 +23,8 @@ from server.errors import (
     ShuttingDown,
 )
 from server.gallery import Filters, Gallery, ImagePage
-from server.inputs import ImageRefused, InputImages, decode
+from server.generation import GenerationParams
+from server.inputs import InputImages
 from server.jobs import submission
 from server.jobs.manager import JobManager, QueueState
 from server.jobs.progress import snapshot_of
@@ -145,11 +144,8 @@ class GenerationService:
             if earlier is not None:
                 return await self._snapshot(earlier)
         resolved = self.catalog.resolve(body, self.current_model)
-        if resolved.params.image_sources:
-            resolved = await asyncio.to_thread(self._keep_images, resolved)
-        job = submission.new_job(resolved)
         # A client that goes away must not leave a job in the database that nobody runs.
-        return await asyncio.shield(self._accept(job, key))
+        return await asyncio.shield(self._take(resolved, key))
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """What `submit` would do with this request.
@@ -158,6 +154,8 @@ class GenerationService:
             InvalidParameters
         """
         resolved = self.catalog.resolve(body, self.current_model)
+        params, _ = await self._images_of(resolved)
+        resolved = replace(resolved, params=params)
         rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
         needs_load = self._residency.state(resolved.card) != "loaded"
         return submission.plan(resolved, rate, needs_load=needs_load)
@@ -372,44 +370,42 @@ class GenerationService:
     async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
         # One at a time: the limit holds, and the queue has the order of the database.
         async with self._accept_lock:
-            if not self._accepting:
-                raise ShuttingDown("The server is stopping. Send the request again later.")
-            if self.manager.waiting >= self.settings.max_queued:
-                raise QueueFull(
-                    f"{self.manager.waiting} jobs wait already (`max_queued`). Try again later."
-                )
+            self._check_open()
             created = await asyncio.to_thread(self._store.create, job, key)
             if created.id != job.id:
                 return await self._snapshot(created)
             await self.manager.provide(created.model)
             return self.manager.enqueue(created)
 
-    def _keep_images(self, resolved: Resolved) -> Resolved:
-        """The request with its images kept, and named as recipes name them. Blocks."""
-        kept: dict[str, Any] = {}
-        for word in resolved.params.image_words:
-            value = getattr(resolved.params, word)
-            try:
-                if isinstance(value, str):
-                    kept[word] = self._keep_image(value)
-                elif value:
-                    kept[word] = [self._keep_image(name) for name in value]
-            except ImageRefused as error:
-                problem = {"loc": [word], "msg": str(error), "type": "image"}
-                raise InvalidParameters([problem]) from None
-        return replace(resolved, params=resolved.params.model_copy(update=kept))
-
-    def _keep_image(self, source: str) -> str:
-        if source.startswith("data:"):
-            return self._inputs.keep(decode(source))
-        if source.startswith(inputs.PREFIX):
-            if self._inputs.path(source) is None:
-                raise ImageRefused("this image is not kept any more; give it again")
-            return source
+    async def _take(self, resolved: Resolved, key: IdempotencyKey | None) -> JobSnapshot:
+        """Accept a request, with its images kept first; a refused one leaves none behind."""
+        self._check_open()
+        params, found = await self._images_of(resolved)
+        job = submission.new_job(replace(resolved, params=params))
+        kept = await asyncio.to_thread(self._inputs.keep, found) if found else {}
         try:
-            return self._inputs.keep(self._gallery.image_path(source).read_bytes())
-        except ImageNotFound as error:
-            raise ImageRefused(error.message) from None
+            return await self._accept(job, key)
+        except BaseException:
+            await asyncio.to_thread(self._inputs.forget, kept)
+            raise
+
+    async def _images_of(self, resolved: Resolved) -> tuple[GenerationParams, dict[str, bytes]]:
+        if not resolved.params.image_sources:
+            return resolved.params, {}
+        look_up = self._gallery.image_path
+        return await asyncio.to_thread(self._inputs.examine, resolved.params, look_up)
+
+    def _check_open(self) -> None:
+        """
+        Raises:
+            ShuttingDown, QueueFull: no job is accepted now.
+        """
+        if not self._accepting:
+            raise ShuttingDown("The server is stopping. Send the request again later.")
+        if self.manager.waiting >= self.settings.max_queued:
+            raise QueueFull(
+                f"{self.manager.waiting} jobs wait already (`max_queued`). Try again later."
+            )
 
     async def _snapshot(self, job: Job) -> JobSnapshot:
         live = self.manager.feed.current(job.id)

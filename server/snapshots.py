@@ -74,11 +74,12 @@ class JobSnapshot:
 
 
 class Weights(TypedDict):
-    """Where a model's files lie on this machine: the `path` of its source, and those of the parts
-    that it takes from elsewhere."""
+    """Where a model's files lie on this machine: the `path` of its source, those of the parts that
+    it takes from elsewhere, and the `config` folder that a single file needs."""
 
     path: str
     components: dict[str, str]
+    config: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,15 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """`model` is now `loading`, `loaded`, `unloaded`, or `failed` with `message`."""
+    """`model` is now `loading`, `loaded`, `in_ram`, `unloaded`, or `failed` with `message`.
+
+    `bytes` is what its weights take in memory.
+    """
 
     model: str
     state: str
     message: str = ""
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

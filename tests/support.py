@@ -36,7 +36,7 @@ class Listener:
 
 def weights_at(path: Path | str = "/weights") -> Weights:
     """A model's files, all in one place."""
-    return Weights(path=str(path), components={})
+    return Weights(path=str(path), components={}, config=None)
 
 
 def fill_folder(folder: Path, *plugins: Path) -> Path:

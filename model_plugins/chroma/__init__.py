@@ -111,6 +111,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(HD, BASE, FLASH),
             latent_format=latents.FLUX,
             aspect_ratios=ASPECT_RATIOS,
+            file_parts=frozenset({"transformer"}),
             capabilities=frozenset({"negative_prompt", "image_to_image"}),
         )
     ]

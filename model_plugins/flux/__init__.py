@@ -135,6 +135,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(DEV, SCHNELL, KREA, ABLITERATED),
             latent_format=latents.FLUX,
             aspect_ratios=ASPECT_RATIOS,
+            file_parts=frozenset({"transformer"}),
             capabilities=frozenset({"image_to_image"}),
         )
     ]

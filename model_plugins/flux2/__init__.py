@@ -100,6 +100,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(KLEIN_4B, KLEIN_9B),
             latent_format=latents.FLUX2,
             aspect_ratios=ASPECT_RATIOS,
+            file_parts=frozenset({"transformer"}),
             capabilities=frozenset({"image_to_image"}),
         )
     ]

@@ -119,6 +119,7 @@ ILLUSTRIOUS = ModelCard(
     id="illustrious-xl",
     title="Illustrious XL (WAI-illustrious-SDXL v16)",
     source="urn:air:sdxl:checkpoint:civitai:827184@2514310",
+    config=BASE.source,
     aliases=("illustrious",),
     license="see its page at civitai",
     size_bytes=6_938_040_678,
@@ -139,6 +140,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(BASE, ILLUSTRIOUS),
             latent_format=latents.SDXL,
             aspect_ratios=ASPECT_RATIOS,
+            file_parts=frozenset({"unet", "vae", "text_encoder", "text_encoder_2"}),
             capabilities=frozenset({"negative_prompt", "image_to_image"}),
         )
     ]

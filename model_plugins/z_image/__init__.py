@@ -76,6 +76,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(TURBO,),
             latent_format=latents.FLUX,
             aspect_ratios=ASPECT_RATIOS,
+            file_parts=frozenset({"transformer"}),
             capabilities=frozenset({"image_to_image"}),
         )
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,7 +74,7 @@ def check(
     findings = conformance.check(
         manager,
         name,
-        weights=lambda card: Path(files.find(card)["path"]),
+        weights=lambda card: files.find(*manager.cards[card.id]),
         device=device,
     )
     if as_json:

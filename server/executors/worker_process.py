@@ -157,7 +157,7 @@ class WorkerProcess:
                     self.ready.set_result(message)
             case ModelState(model, state):
                 # One that dies while it loads a model has freed it as well.
-                is_there = state in ("loading", "loaded")
+                is_there = state in ("loading", "loaded", "in_ram")
                 (self._resident.add if is_there else self._resident.discard)(model)
                 self._listener(message)
             case PluginFault():

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.catalog import ModelCatalog
-from server.errors import DarkroomError, JobFailure, SourceFailed
+from server.errors import DarkroomError, JobFailure
+from server.source_errors import SourceFailed
 from server.sources.progress import Speed
 
 log = logging.getLogger(__name__)

@@ -24,6 +24,9 @@ def configured_card(
     """
     family, card = _base(entry, families, cards)
     given = entry.given()
+    if "source" in given:
+        # A single file lacks what the model's own source has.
+        given.setdefault("config", card.config or card.source)
     given["defaults"] = {**card.defaults, **entry.defaults}
     if not entry.aliases:
         given.pop("aliases", None)
@@ -50,7 +53,9 @@ def _base(
     if entry.family not in families:
         text = f"there is no family `{entry.family}`. {nearest(entry.family, families)}"
         raise _fault(entry, text)
-    return families[entry.family], ModelCard(entry.id, entry.id, entry.source)
+    family = families[entry.family]
+    config = next((first.config or first.source for first in family.cards), None)
+    return family, ModelCard(entry.id, entry.id, entry.source, config=config)
 
 
 def _another(card: ModelCard, name: str) -> ModelCard:

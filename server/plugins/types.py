@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from server.generation import GenerationParams, Task
+from server.model_entry import Offload
+from server.quantization import Quantization
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,6 +56,13 @@ class ModelCard:
             (`vae`, `text_encoder`, …): sources like `source`.
         dtype: torch's name of the type to load the weights as; None: what suits the device.
         variant: which files of a repository to take where it has several sets: `fp16`, say.
+        config: where `source` is a single file, the folder or repository in diffusers' layout that
+            gives the configurations, the tokenizers and the parts that the file lacks: a source
+            like `source`.
+        quantization: how to hold the large parts in fewer bits, one of
+            `server.quantization.CHOICES`; None: as `dtype` says.
+        offload: where the weights stay while images are made, see `server.worker.offload`; None:
+            what the settings say.
         bundled: its weights come with the package; nothing is downloaded.
     """
 
@@ -71,6 +80,9 @@ class ModelCard:
     components: Mapping[str, str] = field(default_factory=dict)
     dtype: str | None = None
     variant: str | None = None
+    config: str | None = None
+    quantization: Quantization | None = None
+    offload: Offload | None = None
     bundled: bool = False
 
 
@@ -87,6 +99,7 @@ class LoadContext:
             configurations, the tokenizers and the parts that the file lacks.
         quantization: how to hold the large parts in fewer bits, one of
             `server.quantization.CHOICES`; None: as `dtype` says.
+        variant: which files of a folder to take where it has several sets: `fp16`, say.
     """
 
     path: Path
@@ -94,7 +107,8 @@ class LoadContext:
     dtype: str
     components: Mapping[str, Path] = field(default_factory=dict)
     config: Path | None = None
-    quantization: str | None = None
+    quantization: Quantization | None = None
+    variant: str | None = None
 
 
 class StepListener(Protocol):
@@ -137,6 +151,7 @@ class ModelFamily:
             `load(card: ModelCard, context: LoadContext) -> Pipeline`.
         cards: the checkpoints it offers.
         latent_format: how its latents look as colours; None: no previews.
+        file_parts: the parts that a single file of it holds, by the pipeline's names for them.
         aspect_ratios: sizes it is good at, (width, height) by ratio, `16:9` say.
         capabilities: what it can do, such as `negative_prompt`, `image_to_image`, `loras`.
     """
@@ -147,6 +162,7 @@ class ModelFamily:
     load: str
     cards: tuple[ModelCard, ...]
     latent_format: LatentFormat | None = None
+    file_parts: frozenset[str] = frozenset()
     aspect_ratios: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
 

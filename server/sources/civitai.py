@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from server.errors import SourceMissing
+from server.source_errors import SourceMissing
 from server.sources.client import SourceClient
 from server.sources.formats import WEIGHTS, refuse_pickle, suffix
 from server.sources.kinds import Civitai

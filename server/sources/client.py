@@ -14,7 +14,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from server import __version__
-from server.errors import NotAWeightsFile, OfflineSource, SourceFailed, SourceUnreachable
+from server.source_errors import NotAWeightsFile, OfflineSource, SourceFailed, SourceUnreachable
 from server.sources.addresses import GuardedTransport
 from server.sources.refusals import refusal
 from server.sources.sites import Sites

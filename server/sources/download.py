@@ -14,7 +14,7 @@ from typing import TypeVar
 import httpx
 from filelock import AsyncFileLock
 
-from server.errors import DiskFull, NotAWeightsFile, SourceFailed
+from server.source_errors import DiskFull, NotAWeightsFile, SourceFailed
 from server.sources.client import Passing, SourceClient
 from server.sources.formats import check_beginning, refuse_pickle
 from server.sources.listing import total_size

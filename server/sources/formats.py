@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from server.errors import NotAWeightsFile, UnsafeFile
+from server.source_errors import NotAWeightsFile, UnsafeFile
 
 #: Single files that hold a whole model or one part of it.
 WEIGHTS = frozenset({".safetensors", ".gguf"})

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, RootModel
 
-from server.errors import SourceMissing, UnsafeFile
+from server.source_errors import SourceMissing, UnsafeFile
 from server.sources.client import SourceClient
 from server.sources.formats import WEIGHTS, suffix
 from server.sources.kinds import Hub

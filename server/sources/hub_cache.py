@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from server.sources.kinds import Hub
-from server.sources.layout import INDEX, components, is_whole
+from server.sources.layout import INDEX, bare, components, is_whole
 from server.sources.manifest import Selection
 
 
@@ -41,8 +41,15 @@ def _is_loadable(folder: Path, selection: Selection) -> bool:
         return is_whole(_names(folder), None, selection.variant)
     wanted = components(_index(folder / INDEX), selection)
     return bool(wanted) and all(
-        is_whole(_names(folder / name), kind, selection.variant) for name, kind in wanted.items()
+        _is_there(folder / name, kind, selection) for name, kind in wanted.items()
     )
+
+
+def _is_there(component: Path, kind: str, selection: Selection) -> bool:
+    names = _names(component)
+    if component.name in selection.bare:
+        return bool(bare(names))
+    return is_whole(names, kind, selection.variant)
 
 
 def _index(path: Path) -> dict[str, Any]:

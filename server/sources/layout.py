@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from server.errors import SourceMissing, UnsafeFile
+from server.source_errors import SourceMissing, UnsafeFile
 from server.sources.formats import PICKLES, WEIGHTS, suffix
 from server.sources.manifest import Selection
 
@@ -87,13 +87,18 @@ def of_component(names: Collection[str], kind: str | None, variant: str | None) 
         SourceMissing: weights are missing, or there are only those of other variants.
         UnsafeFile: the weights are pickles only.
     """
-    texts = [name for name in names if suffix(name) in TEXTS and ".index." not in name]
+    texts = bare(names)
     if kind is not None and kind.endswith(_WEIGHTLESS):
         return texts
     weights = _weights(names, variant)
     if not weights:
         raise _no_weights(names, variant)
     return [*texts, *weights, *_indices(names, weights)]
+
+
+def bare(names: Collection[str]) -> list[str]:
+    """The files of a component's folder that configure it."""
+    return [name for name in names if suffix(name) in TEXTS and ".index." not in name]
 
 
 def is_whole(names: Collection[str], kind: str | None, variant: str | None) -> bool:
@@ -118,6 +123,9 @@ def _of_pipeline(
 ) -> Iterable[str]:
     for component, kind in wanted.items():
         inside = [name for name in below(names, component) if "/" not in name]
+        if component in selection.bare:
+            yield from (f"{component}/{name}" for name in bare(inside))
+            continue
         try:
             files = of_component(inside, kind, selection.variant)
         except (SourceMissing, UnsafeFile) as error:

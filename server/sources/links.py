@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlsplit
 
-from server.errors import UnsafeFile
+from server.source_errors import UnsafeFile
 from server.sources.kinds import Civitai, Hub, Remote, Url, choices
 
 #: `urn:air:ECOSYSTEM:TYPE:SOURCE:ID`; the first two words may be left out.

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from server.errors import NotAWeightsFile
+from server.source_errors import NotAWeightsFile
 from server.sources import civitai, hub
 from server.sources.client import SourceClient
 from server.sources.formats import WEIGHTS, refuse_pickle, suffix

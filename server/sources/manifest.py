@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from server.errors import SourceFailed
+from server.source_errors import SourceFailed
 from server.sources.kinds import Hub, Remote
 
 #: Paths that stay below their folder on every system, and cannot be taken for our own files.
@@ -23,14 +23,21 @@ class Selection:
     Attributes:
         variant: the variant to prefer where a component has it: `fp16`, say.
         without: components that are not wanted, since they come from elsewhere.
+        bare: components of which only the configuration is wanted, since their weights come from
+            elsewhere.
     """
 
     variant: str | None = None
     without: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
 
     def covers(self, other: Selection) -> bool:
         """Whether what was selected so holds all that `other` selects."""
-        return self.variant == other.variant and self.without <= other.without
+        return (
+            self.variant == other.variant
+            and self.without <= other.without
+            and self.bare <= other.bare | other.without
+        )
 
     def of(self, reference: Remote) -> Selection:
         """What it comes to: a place that is one file leaves nothing to select."""

@@ -33,6 +33,7 @@ class Marker(BaseModel):
     main: str
     variant: str | None
     without: frozenset[str]
+    bare: frozenset[str] = frozenset()
     files: dict[str, int]
     completed: float
 
@@ -45,17 +46,18 @@ class Marker(BaseModel):
             main=manifest.main,
             variant=manifest.selection.variant,
             without=manifest.selection.without,
+            bare=manifest.selection.bare,
             files={file.path: (folder / file.path).stat().st_size for file in manifest.files},
             completed=time.time(),
         )
 
     @property
     def selection(self) -> Selection:
-        return Selection(self.variant, self.without)
+        return Selection(self.variant, self.without, self.bare)
 
     def write(self, folder: Path) -> None:
         """Write it durably: after a crash there is a whole marker or none."""
-        identity = f"{self.reference}\n{self.variant}\n{sorted(self.without)}"
+        identity = f"{self.reference}\n{self.variant}\n{sorted(self.without)}\n{sorted(self.bare)}"
         digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
         path = folder / f"{PREFIX}{digest}.json"
         temporary = path.with_suffix(".tmp")

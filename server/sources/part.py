@@ -8,7 +8,7 @@ import json
 import os
 from pathlib import Path
 
-from server.errors import HashMismatch, SizeMismatch
+from server.source_errors import HashMismatch, SizeMismatch
 from server.sources.manifest import PART, RemoteFile
 
 #: Bytes that are hashed in one go when a download is taken up again.

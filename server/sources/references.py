@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from server.errors import MalformedReference, SourceMissing
+from server.errors import MalformedReference
+from server.source_errors import SourceMissing
 from server.sources import links
 from server.sources.formats import WEIGHTS, refuse_pickle, suffix
 from server.sources.kinds import CIVITAI, HUB, PACKAGE, Civitai, Hub, Local, Package, Reference, Url

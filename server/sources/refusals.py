@@ -6,7 +6,7 @@ import json
 
 import httpx
 
-from server.errors import (
+from server.source_errors import (
     EarlyAccess,
     GatedSource,
     SourceFailed,

@@ -1,41 +1,49 @@
-"""Keeps one loaded model in memory."""
+"""Keeps loaded models in memory: on the device, or in RAM, while they fit."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from time import perf_counter
 
 from server.errors import ModelLoadFailed
 from server.plugins.manager import PluginManager
-from server.plugins.types import LoadContext, ModelCard, ModelFamily, Pipeline
+from server.plugins.types import ModelCard, ModelFamily, Pipeline
 from server.snapshots import ModelState, Weights
+from server.worker import memory
 from server.worker.device import Device, choose, release_memory
+from server.worker.memory import Memory
+from server.worker.offload import SHARED, gib, needed, room
+from server.worker.options import WorkerOptions
+from server.worker.residents import Resident, known_footprint, load_context
 
 log = logging.getLogger(__name__)
 
+#: Bytes of RAM that waiting models leave free. Assumed.
+HOST_RESERVE = 2**30
+
 
 class ModelCache:
-    """The resident model; loading another one lets go of it first.
+    """The resident models. When room is needed, the least recently used one leaves the device for
+    RAM, or RAM altogether.
 
     Not thread-safe: models are loaded on the generation thread.
     """
 
     def __init__(
-        self, plugins: PluginManager, send: Callable[[ModelState], None], device: str
+        self, plugins: PluginManager, send: Callable[[ModelState], None], options: WorkerOptions
     ) -> None:
         self._plugins = plugins
         self._send = send
-        self._wish = device
-        self._resident: tuple[str, Weights] | None = None
-        self._pipeline: Pipeline | None = None
+        self._options = options
+        #: By the model's id, the most recently used last.
+        self._residents: dict[str, Resident] = {}
 
     @cached_property
     def device(self) -> Device:
         """The device models are loaded to."""
-        return choose(self._wish)
+        return choose(self._options.device)
 
     def find(self, model: str) -> tuple[ModelFamily, ModelCard]:
         """A model's family and card.
@@ -49,56 +57,155 @@ class ModelCache:
             raise ModelLoadFailed(f"No plugin announces the model `{model}`.") from None
 
     def holds(self, model: str, weights: Weights) -> bool:
-        """Whether `model`, loaded from `weights`, is resident."""
-        return self._resident == (model, weights)
+        """Whether `model`, loaded from `weights`, is in memory."""
+        resident = self._residents.get(model)
+        return resident is not None and resident.weights == weights
 
-    def get(self, model: str, weights: Weights) -> Pipeline:
-        """The loaded model, from memory or else from `weights`.
+    def get(self, model: str, weights: Weights, size: tuple[int, int] | None = None) -> Pipeline:
+        """The model, loaded if need be, and ready to run.
+
+        Args:
+            model: its id.
+            weights: where its files lie.
+            size: width and height in pixels of the images to come; None: as the model was trained.
 
         Raises:
             ModelLoadFailed, PluginFailed: see `PluginManager.load_model`.
         """
-        if self._pipeline is None or not self.holds(model, weights):
-            self.clear()
-            self._pipeline = self._load(model, weights)
-            self._resident = (model, weights)
-        return self._pipeline
-
-    def unload(self, model: str) -> None:
-        """Free `model`'s memory, if it is resident."""
-        if self._resident is not None and self._resident[0] == model:
-            self.clear()
-        else:
-            self._send(ModelState(model, "unloaded"))
-
-    def clear(self) -> None:
-        """Free the resident model's memory, if there is one."""
-        if self._pipeline is None or self._resident is None:
-            return
-        model, _ = self._resident
         try:
-            self._pipeline.close()
-        except Exception:  # a plugin's close must not keep the next model out
-            log.exception("Closing the model %s failed", model)
-        self._pipeline = self._resident = None
-        release_memory()
-        self._send(ModelState(model, "unloaded"))
-
-    def _load(self, model: str, weights: Weights) -> Pipeline:
-        self._send(ModelState(model, "loading"))
-        began = perf_counter()
-        try:
-            _, card = self.find(model)
-            context = LoadContext(
-                path=Path(weights["path"]),
-                device=self.device.name,
-                dtype=card.dtype or self.device.dtype,
-                components={name: Path(path) for name, path in weights["components"].items()},
-            )
-            pipeline = self._plugins.load_model(card, context)
+            if not self.holds(model, weights):
+                self._close(model)
+                self._load(model, weights)
+            resident = self._residents[model] = self._residents.pop(model)
+            edge = resident.card.training_resolution
+            resident.image_size = size or (edge, edge)
+            self._place(resident)
         except Exception as error:
             self._send(ModelState(model, "failed", str(error)))
             raise
-        log.info("Loaded %s on %s in %.2f s", model, context.device, perf_counter() - began)
-        self._send(ModelState(model, "loaded"))
-        return pipeline
+        if not resident.is_ready:
+            resident.is_ready = True
+            self.tell(model)
+        return resident.pipeline
+
+    def remark(self, model: str) -> str | None:
+        """What whoever asked for images should know about the way they are made."""
+        decision = self._residents[model].decision
+        if decision is None or not decision.vae_tiling:
+            return None
+        return "Memory is short: a large image is decoded in tiles, which changes it slightly."
+
+    def relieve(self, model: str) -> bool:
+        """After memory ran out: free what is not needed, and run `model` more savingly from this
+        size on. False: there is nothing left to try."""
+        others = [resident for name, resident in self._residents.items() if name != model]
+        others = [other for other in others if other.device_bytes]
+        for other in others:
+            self._leave_device(other)
+        resident = self._residents.get(model)
+        lower = resident is not None and resident.give_way()
+        release_memory()
+        return bool(others) or lower
+
+    def shortage(self, model: str) -> str:
+        """What `model` is estimated to need for the images it was to make, as a sentence."""
+        resident = self._residents.get(model)
+        if resident is None or not resident.size:
+            return ""
+        mode = "none" if resident.decision is None else resident.decision.mode
+        total = memory.of_device(self.device.name).total
+        width, height = resident.image_size
+        return (
+            f"{model} needs about {gib(needed(resident.needs(), mode, tiled=False))} for "
+            f"{width} × {height} pixels with offload `{mode}`; {self.device.name} has {gib(total)}."
+        )
+
+    def tell(self, model: str) -> None:
+        """Say that a model in memory is ready to run."""
+        self._send(ModelState(model, "loaded", bytes=self._residents[model].size))
+
+    def unload(self, model: str) -> None:
+        """Free `model`'s memory, if it is resident."""
+        if not self._close(model):
+            self._send(ModelState(model, "unloaded"))
+
+    def clear(self) -> None:
+        """Free the memory of all models."""
+        for model in list(self._residents):
+            self._close(model)
+
+    def _load(self, model: str, weights: Weights) -> None:
+        self._send(ModelState(model, "loading"))
+        began = perf_counter()
+        _, card = self.find(model)
+        context = load_context(card, weights, self.device.name, self.device.dtype)
+        expected = known_footprint(context)
+        self._make_host_room(0 if expected is None else expected.weights)
+        pipeline = self._plugins.load_model(card, context)
+        self._residents[model] = Resident(card, weights, context, pipeline)
+        log.info("Loaded %s in %.2f s", model, perf_counter() - began)
+
+    def _place(self, resident: Resident) -> None:
+        """Make room on the device and put the model there."""
+        others = [other for other in self._residents.values() if other is not resident]
+        on_device = [other for other in others if other.device_bytes]
+        whole = needed(resident.needs(), "none", tiled=False)
+        while on_device and whole > room(self._free_for(resident)):
+            self._leave_device(on_device.pop(0))
+        host_free = memory.of_host().free
+        resident.place(self._free_for(resident), host_free, self._options.offload)
+
+    def _free_for(self, resident: Resident) -> Memory:
+        """The device's memory, that of the resident's own weights counted as free."""
+        found = memory.of_device(self.device.name)
+        return Memory(found.free + resident.device_bytes, found.total)
+
+    def _leave_device(self, resident: Resident) -> None:
+        """Move a model to RAM while there is room, else close it."""
+        name = resident.card.id
+        movable = resident.can_park and self.device.name.partition(":")[0] not in SHARED
+        if movable:
+            self._make_host_room(resident.size, until=name)
+        if not movable or not _host_holds(resident.size):
+            self._close(name)
+            return
+        resident.park()
+        release_memory()
+        log.info("%s waits in RAM", name)
+        self._send(ModelState(name, "in_ram", bytes=resident.size))
+
+    def _make_host_room(self, coming: int, until: str | None = None) -> None:
+        """Close models, the least recently used first and none from `until` on, until RAM holds
+        `coming` bytes more."""
+        for model in list(self._residents):
+            fits = _host_holds(coming) and (until is not None or self._may_hold(coming))
+            if fits or model == until:
+                return
+            self._close(model)
+
+    def _may_hold(self, coming: int) -> bool:
+        """Whether the settings allow `coming` bytes more of weights in memory."""
+        limit = self._options.model_memory
+        # A part that several models share is in memory once.
+        kept = {key: size for each in self._residents.values() for key, size in each.parts.items()}
+        return limit is None or sum(kept.values()) + coming <= limit
+
+    def _close(self, model: str) -> bool:
+        """Free a model's memory; whether it was there."""
+        resident = self._residents.pop(model, None)
+        if resident is None:
+            return False
+        try:
+            resident.pipeline.close()
+        except Exception:  # a plugin's close must not keep the next model out
+            log.exception("Closing the model %s failed", model)
+        del resident
+        release_memory()
+        self._send(ModelState(model, "unloaded"))
+        return True
+
+
+def _host_holds(coming: int) -> bool:
+    """Whether the machine's RAM holds `coming` bytes more; yes where it does not tell."""
+    host = memory.of_host()
+    return not host.total or coming + HOST_RESERVE <= host.free

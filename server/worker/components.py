@@ -115,6 +115,20 @@ def denoiser_of(places: Mapping[str, Path]) -> str:
     return next((name for name in DENOISERS if name in places), IN_BLOCKS)
 
 
+def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
+    """The files of a component's folder that are loaded: those of the variant if there are, else
+    the plain set of shards, else whatever variant there is."""
+    sets: dict[str, list[Path]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        sets.setdefault(_SHARD.sub("", file.name), []).append(file)
+    wanted = f".{variant}."
+    return (
+        sets[min(sets, key=lambda name: (wanted not in name, name.count("."), name))]
+        if sets
+        else []
+    )
+
+
 def _parts(folder: Path) -> dict[str, Path]:
     """The components' folders of a pipeline."""
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
@@ -127,16 +141,8 @@ def _parts(folder: Path) -> dict[str, Path]:
 
 def _tensors(place: Path, number: int) -> dict[str, int]:
     """Bytes by tensor of a component's folder or file."""
-    files = _weights(place) if place.is_dir() else [place]
+    files = weight_files(place) if place.is_dir() else [place]
     return {name: size for file in files for name, size in _sizes(file, number).items()}
-
-
-def _weights(folder: Path) -> list[Path]:
-    """The files that are loaded: the plain set of shards, or a variant's if there is no other."""
-    sets: dict[str, list[Path]] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        sets.setdefault(_SHARD.sub("", file.name), []).append(file)
-    return sets[min(sets, key=lambda name: (name.count("."), name))] if sets else []
 
 
 def _sizes(file: Path, number: int) -> dict[str, int]:

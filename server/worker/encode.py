@@ -9,17 +9,18 @@ from typing import Any
 from PIL.Image import Image, Resampling, new
 
 from server import pnginfo
+from server.worker import png_file
 
 #: The longest edge a thumbnail has, in pixels.
 THUMBNAIL_EDGE = 320
 
+#: WebP's effort, 0 to 6. Beyond 2 the time doubles for files a few percent smaller.
+EFFORT = 2
+
 
 def png(image: Image, recipe: Mapping[str, Any]) -> bytes:
     """`image`, lossless, with its recipe inside."""
-    buffer = BytesIO()
-    # Level 1 takes half the time of the default level and costs a few percent of size.
-    image.save(buffer, "PNG", compress_level=1, pnginfo=pnginfo.chunks(recipe))
-    return buffer.getvalue()
+    return png_file.write(image, pnginfo.chunks(recipe))
 
 
 def thumbnail(image: Image) -> bytes:
@@ -28,7 +29,9 @@ def thumbnail(image: Image) -> bytes:
     edge = max(1, min(THUMBNAIL_EDGE, longest // 2))
     width, height = (max(1, round(side * edge / longest)) for side in image.size)
     buffer = BytesIO()
-    image.resize((width, height), Resampling.LANCZOS).save(buffer, "WEBP", quality=80)
+    # Made smaller like this, Hamming looks as sharp as bicubic and takes less time.
+    small = image.resize((width, height), Resampling.HAMMING)
+    small.save(buffer, "WEBP", quality=80, method=EFFORT)
     return buffer.getvalue()
 
 

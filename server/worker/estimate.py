@@ -88,6 +88,11 @@ class Footprint:
     decode_pixel: float
     tile: int
 
+    @property
+    def weights(self) -> int:
+        """Bytes of all weights."""
+        return sum(component.size for component in self.components.values())
+
     def at(self, width: int, height: int) -> Estimate:
         """The estimate for images of `width` x `height` pixels."""
         pixels = width * height

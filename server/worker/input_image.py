@@ -6,18 +6,37 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+#: What one of the 256 levels of a grey is in 16 bits.
+_LEVEL = 257
+
 
 def open_upright(path: Path) -> Image.Image:
+    """The image of a file as `upright` gives it. The file was examined when it was accepted."""
+    with Image.open(path) as file:
+        return upright(file)
+
+
+def upright(image: Image.Image) -> Image.Image:
     """The image as RGB, turned as its EXIF says, its transparency white.
 
-    The file was examined when it was accepted.
+    Raises:
+        Exception: of any kind, where what stands beside the pixels is damaged.
     """
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
+    image = _of_8_bits(ImageOps.exif_transpose(image))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """Pillow would cut greys of 16 bits off at 255 instead of scaling them."""
+    if image.mode != "I;16":
+        return image
+    scaled = image.point(lambda level: level * (1 / _LEVEL) + 0.5).convert("L")
+    if "transparency" in image.info:
+        scaled.info["transparency"] = round(image.info["transparency"] / _LEVEL)
+    return scaled
 
 
 def fit(image: Image.Image, width: int, height: int) -> Image.Image:

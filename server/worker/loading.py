@@ -7,7 +7,7 @@ which a folder gives the configurations, the tokenizers and the other parts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
@@ -22,6 +22,7 @@ from server.errors import ModelLoadFailed
 from server.plugins.types import LoadContext
 from server.worker import tensor_files
 from server.worker.architecture import Architecture, check_readable
+from server.worker.components import weight_files
 from server.worker.failures import describe
 from server.worker.quantizing import (
     check_file,
@@ -31,11 +32,12 @@ from server.worker.quantizing import (
     quantize,
 )
 from server.worker.quiet import hushed, no_progress_bars
+from server.worker.shared_parts import SHARED_PARTS, Identity
 from server.worker.tensor_files import Shapes, is_gguf
 
 
 def load_pretrained(architecture: Architecture, context: LoadContext, **arguments: Any) -> Any:
-    """A pipeline from files on this machine, on its device.
+    """A pipeline from files on this machine, in RAM: `DiffusersPipeline.place` moves it.
 
     Args:
         architecture: what the family's weights are made of.
@@ -47,8 +49,7 @@ def load_pretrained(architecture: Architecture, context: LoadContext, **argument
             damaged; a folder or a package is missing; the device cannot do the quantization.
     """
     with no_progress_bars(), hushed():
-        pipe = _Loader(architecture, context).pipeline(arguments)
-    return pipe.to(context.device)
+        return _Loader(architecture, context).pipeline(arguments)
 
 
 class _Loader:
@@ -58,6 +59,8 @@ class _Loader:
         self._folder = _folder(context)
         self._quantizations = configurations(architecture, context)
         self._usual = {"dtype": getattr(torch, context.dtype), "local_files_only": True}
+        # Else a pickle is taken where there is nothing better, and that runs code.
+        self._safely = {**self._usual, "use_safetensors": True}
 
     def pipeline(self, arguments: dict[str, Any]) -> Any:
         """The pipeline, with the parts that come from elsewhere."""
@@ -66,11 +69,36 @@ class _Loader:
         if path.is_file():
             sources.setdefault(self._architecture.part, path)
         parts = {name: self._part(name, source) for name, source in sources.items()}
-        given = {**self._usual, **parts, **arguments}
         if path.is_file() and self._architecture.is_whole(tensor_files.shapes(path)):
             with _fitting(path):
-                return cls.from_single_file(str(path), config=str(self._folder), **given)
-        return cls.from_pretrained(self._folder, **given, **self._quantized_besides(parts))
+                return cls.from_single_file(
+                    str(path), config=str(self._folder), **self._usual, **parts, **arguments
+                )
+        identities = dict(self._identities(without=parts))
+        for name, identity in identities.items():
+            if (part := SHARED_PARTS.find(identity)) is not None:
+                parts[name] = part
+        with _fitting(self._folder):
+            pipe = cls.from_pretrained(
+                self._folder,
+                variant=self._context.variant,
+                **{**self._safely, **parts, **arguments},
+                **self._quantized_besides(parts),
+            )
+        for name, identity in identities.items():
+            SHARED_PARTS.keep(identity, pipe.components[name])
+        return pipe
+
+    def _identities(self, without: Collection[str]) -> Iterator[tuple[str, Identity]]:
+        """The parts that other models may have too: no two have one denoiser."""
+        for name in self._index.keys() - without - {self._architecture.part}:
+            folder = self._folder / name
+            files = weight_files(folder, self._context.variant)
+            if not files:
+                continue
+            way = self._context.quantization if name in self._architecture.large_encoders else None
+            kind = (self._class(name, folder).__qualname__, self._context.dtype, way)
+            yield name, Identity.of(kind, _json(folder / "config.json"), files)
 
     def _quantized_besides(self, parts: dict[str, Any]) -> dict[str, Any]:
         """The argument that quantizes what the pipeline loads itself."""
@@ -97,7 +125,15 @@ class _Loader:
         if not issubclass(cls, torch.nn.Module):
             return cls.from_pretrained(folder, local_files_only=True)
         with _fitting(folder):
-            return cls.from_pretrained(folder, **self._usual, **self._quantized(name))
+            return cls.from_pretrained(
+                folder, variant=self._variant(folder), **self._safely, **self._quantized(name)
+            )
+
+    def _variant(self, folder: Path) -> str | None:
+        """The variant, if this part has it: alone, a part must have what it is asked for."""
+        wish = self._context.variant
+        has = any(f".{wish}." in file.name for file in weight_files(folder, wish))
+        return wish if has else None
 
     def _quantized(self, name: str) -> dict[str, Any]:
         config = self._quantizations.get(name)

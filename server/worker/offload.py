@@ -17,12 +17,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from server.model_entry import Offload
 from server.worker.components import VAE
 from server.worker.estimate import Estimate
 from server.worker.memory import Memory
 
 Mode = Literal["none", "model", "group", "sequential"]
-Wish = Literal["auto", "none", "model", "group", "sequential"]
 
 #: From the fastest to the most saving.
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -64,14 +64,21 @@ class Decision:
     reason: str
 
 
+#: As if there were memory without end.
+ON_DEVICE = Decision(
+    "none", vae_tiling=False, vae_slicing=False, needed_bytes=0, fits=True, reason=""
+)
+
+
 def decide(
     estimate: Estimate,
     device: str,
     memory: Memory,
     *,
     host_free: int,
-    wish: Wish = "auto",
+    wish: Offload = "auto",
     without: Collection[Mode] = (),
+    tiled: bool = False,
 ) -> Decision:
     """The fastest mode that fits, or the one that is wished for.
 
@@ -83,23 +90,47 @@ def decide(
         wish: a mode is obeyed even if it does not fit, and then the reason says so. On the CPU
             weights always stay where they are.
         without: modes that `auto` must not choose, because the model's quantization forbids them.
+        tiled: decode in tiles in any case.
     """
     kind = device.partition(":")[0]
     modes = _choices(kind, wish, without)
-    room = memory.free - RESERVE - round(memory.total * RESERVE_SHARE)
+    usable = room(memory)
     mode, tiled = next(
         (
-            (mode, tiled)
-            for tiled in (False, True)
+            (mode, tiles)
+            for tiles in ((True,) if tiled else (False, True))
             for mode in modes
-            if needed(estimate, mode, tiled=tiled) <= room
+            if needed(estimate, mode, tiled=tiles) <= usable
         ),
-        (modes[-1], _tiles_help(estimate, modes[-1])),
+        (modes[-1], tiled or _tiles_help(estimate, modes[-1])),
     )
     need = needed(estimate, mode, tiled=tiled)
-    decision = Decision(mode, tiled, tiled, need, fits=need <= room, reason="")
-    reason = _reason(decision, room) + _remark(mode, kind, estimate.weights, host_free)
+    decision = Decision(mode, tiled, tiled, need, fits=need <= usable, reason="")
+    reason = _reason(decision, usable) + _remark(mode, kind, estimate.weights, host_free)
     return replace(decision, reason=f"{reason[0].upper()}{reason[1:]}.")
+
+
+def room(memory: Memory) -> int:
+    """Bytes of a device's free memory that may be used."""
+    return memory.free - RESERVE - round(memory.total * RESERVE_SHARE)
+
+
+def next_lower(
+    decision: Decision, device: str, without: Collection[Mode] = ()
+) -> tuple[Mode, bool] | None:
+    """The next mode that takes less of the device, and whether to decode in tiles; None: there is
+    none.
+
+    Args:
+        decision: what did not do.
+        device: torch's name of the device.
+        without: modes that are out of the question.
+    """
+    modes = _choices(device.partition(":")[0], "auto", without)
+    later = [mode for mode in modes if MODES.index(mode) > MODES.index(decision.mode)]
+    if later:
+        return later[0], decision.vae_tiling
+    return None if decision.vae_tiling else (decision.mode, True)
 
 
 def needed(estimate: Estimate, mode: Mode, *, tiled: bool) -> int:
@@ -126,7 +157,7 @@ def _tiles_help(estimate: Estimate, mode: Mode) -> bool:
     return needed(estimate, mode, tiled=True) < needed(estimate, mode, tiled=False)
 
 
-def _choices(kind: str, wish: Wish, without: Collection[Mode]) -> tuple[Mode, ...]:
+def _choices(kind: str, wish: Offload, without: Collection[Mode]) -> tuple[Mode, ...]:
     if kind == "cpu" or (kind in SHARED and wish == "auto"):
         return ("none",)
     return tuple(mode for mode in MODES if mode not in without) if wish == "auto" else (wish,)

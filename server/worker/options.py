@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from server.model_entry import ModelEntry
+from server.model_entry import ModelEntry, Offload
 
 
 class WorkerOptions(BaseModel):
@@ -12,6 +12,8 @@ class WorkerOptions(BaseModel):
 
     Attributes:
         device: `auto`, or torch's name of a device.
+        offload: where weights stay while images are made, if a model's card does not say.
+        model_memory: most bytes for weights of models that wait; None: as much as is free.
         preview_interval: least seconds between two previews; 0 after every step; negative: none.
         keep_alive: seconds an idle worker stays; 0 ends it after each job; negative: it stays.
         plugin_folder: the user's folder of plugins.
@@ -22,6 +24,8 @@ class WorkerOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: str = "auto"
+    offload: Offload = "auto"
+    model_memory: int | None = None
     preview_interval: float = 0.15
     keep_alive: float = 600
     plugin_folder: str | None = None

@@ -31,7 +31,7 @@ def apply(pipe: Any, decision: Decision, device: str) -> None:
         decision: how.
         device: torch's name of the device that computes.
     """
-    _decode_in_parts(pipe, tiles=decision.vae_tiling, slices=decision.vae_slicing)
+    decode_in_parts(pipe, tiles=decision.vae_tiling, slices=decision.vae_slicing)
     match decision.mode:
         case "none":
             pipe.to(device)
@@ -46,7 +46,7 @@ def apply(pipe: Any, decision: Decision, device: str) -> None:
 
 def undo(pipe: Any) -> None:
     """Remove what `apply` did. The weights stay where they are just then: on the host, mostly."""
-    _decode_in_parts(pipe, tiles=False, slices=False)
+    decode_in_parts(pipe, tiles=False, slices=False)
     pipe.remove_all_hooks()
     for _, module in _modules(pipe):
         registry = HookRegistry.check_if_exists_or_initialize(module)
@@ -76,8 +76,13 @@ def _modules(pipe: Any) -> Iterator[tuple[str, torch.nn.Module]]:
             yield name, component
 
 
-def _decode_in_parts(pipe: Any, *, tiles: bool, slices: bool) -> None:
-    """Set both ways: an autoencoder may be shared with a pipeline that was placed otherwise."""
-    vae = pipe.vae
+def decode_in_parts(pipe: Any, *, tiles: bool, slices: bool) -> None:
+    """Let the autoencoder work tile by tile, and image by image, or not.
+
+    Set both ways: it may be shared with a pipeline that was placed otherwise.
+    """
+    vae: Any = getattr(pipe, VAE, None)
+    if not hasattr(vae, "enable_tiling"):
+        return
     (vae.enable_tiling if tiles else vae.disable_tiling)()
     (vae.enable_slicing if slices else vae.disable_slicing)()

@@ -16,18 +16,18 @@ from typing import Any
 from PIL.Image import Image
 
 from server import pnginfo
-from server.errors import PluginFailed
+from server.errors import OutOfMemory, PluginFailed
 from server.generation import Task, recipe
 from server.plugins.manager import PluginManager
 from server.snapshots import (
     ImageReady,
     LoadModel,
-    ModelState,
     PhaseChanged,
     PluginFault,
     RunTask,
     StepDone,
     TaskCancelled,
+    TaskFailed,
     TaskFinished,
     TaskMessage,
     TaskStarted,
@@ -38,7 +38,7 @@ from server.snapshots import (
 from server.worker.cache import ModelCache
 from server.worker.device import release_memory
 from server.worker.encode import png, thumbnail, warm_up
-from server.worker.failures import failure, is_out_of_memory
+from server.worker.failures import failure
 from server.worker.options import WorkerOptions
 from server.worker.preview import Previewer
 
@@ -68,7 +68,7 @@ class Runner:
         self._plugins = plugins
         self._send = send
         self._previewer = previewer
-        self._models = ModelCache(plugins, send, options.device)
+        self._models = ModelCache(plugins, send, options)
         self._cancelled: tuple[str, int] | None = None
         # One thread for the whole life: starting one costs the generation thread milliseconds.
         self._encoders = ThreadPoolExecutor(1, "encode")
@@ -80,11 +80,11 @@ class Runner:
 
     def load(self, command: LoadModel) -> None:
         """Make a model resident; a failure is told as its `ModelState`."""
-        if self._models.holds(command.model, command.weights):
-            self._send(ModelState(command.model, "loaded"))  # whoever asked waits for this word
-            return
+        was_there = self._models.holds(command.model, command.weights)
         try:
             self._models.get(command.model, command.weights)
+            if was_there:
+                self._models.tell(command.model)  # whoever asked waits for this word
         except Exception as error:
             log.exception("Loading %s failed", command.model)
             if isinstance(error, PluginFailed):
@@ -103,32 +103,50 @@ class Runner:
 
     def run(self, command: RunTask) -> None:
         """Run a task; whatever happens, its last message is sent."""
-        job_id, attempt = command.task["job_id"], command.attempt
-        self._send(TaskStarted(job_id, attempt))
-        exhausted = False
-        try:
-            last: TaskMessage = self._attempt(command)
-        except Cancelled:
-            last = TaskCancelled()
-        except (Exception, SystemExit) as error:
-            log.exception("Job %s failed", job_id)
-            exhausted = is_out_of_memory(error)
-            last = self._failure(error, command.task["family"])
-        finally:
-            self._previewer.end_image()
-        if exhausted:
-            # Only now: the exception's frames held the tensors.
+        self._send(TaskStarted(command.task["job_id"], command.attempt))
+        made: set[int] = set()
+        last = self._outcome(command, made)
+        # Only now: the exception's frames held the tensors.
+        if _lacked_memory(last) and self._relieved(command):
+            last = self._outcome(command, made)
+        if isinstance(last, TaskFailed) and _lacked_memory(last):
+            shortage = self._models.shortage(command.task["model"])
+            last = replace(last, message=f"{last.message} {shortage}".strip())
             release_memory()
         self._send(last)
 
-    def _attempt(self, command: RunTask) -> TaskFinished:
+    def _outcome(self, command: RunTask, made: set[int]) -> TaskMessage:
+        """Make the images that are not in `made`, and add them; the task's last message."""
+        try:
+            return self._attempt(command, made)
+        except Cancelled:
+            return TaskCancelled()
+        except (Exception, SystemExit) as error:
+            log.exception("Job %s failed", command.task["job_id"])
+            return self._failure(error, command.task["family"])
+        finally:
+            self._previewer.end_image()
+
+    def _relieved(self, command: RunTask) -> bool:
+        """After memory ran out: whether another try has a chance."""
+        if not self._models.relieve(command.task["model"]):
+            return False
+        log.warning("Memory ran out in job %s; it is tried once more", command.task["job_id"])
+        return True
+
+    def _attempt(self, command: RunTask, made: set[int]) -> TaskFinished:
         self._send(PhaseChanged("preparing"))
         family, card = self._models.find(command.task["model"])
         task = Task.from_wire(command.task, family.params_of(card))
-        attempt = _Attempt(task, self._send, self._previewer, self._check(task, command.attempt))
+        task = replace(task, indices=tuple(index for index in task.indices if index not in made))
+        check = self._check(task, command.attempt)
+        attempt = _Attempt(task, self._send, self._previewer, check, made)
         if not self._models.holds(task.model, command.weights):
             self._send(PhaseChanged("loading"))
-        pipeline = self._models.get(task.model, command.weights)
+        size = task.params.width, task.params.height
+        pipeline = self._models.get(task.model, command.weights, size)
+        if remark := self._models.remark(task.model):
+            attempt.warn(remark)
         self._previewer.begin(family.latent_format)
         try:
             attempt.begin(task.indices[0])
@@ -168,12 +186,18 @@ class _Attempt:
     """One attempt at one task: which image is being made, and what the reporting costs."""
 
     def __init__(
-        self, task: Task[Any], send: Send, previewer: Previewer, check: Callable[[], None]
+        self,
+        task: Task[Any],
+        send: Send,
+        previewer: Previewer,
+        check: Callable[[], None],
+        made: set[int],
     ) -> None:
         self._task = task
         self._send = send
         self._previewer = previewer
         self._check = check
+        self._made = made
         self._index = 0
         self._began = 0.0
         self._host_seconds = {"steps": 0.0, "images": 0.0}
@@ -229,6 +253,11 @@ class _Attempt:
                 thumbnail=thumbnail(image),
             )
         )
+        self._made.add(index)
+
+
+def _lacked_memory(last: TaskMessage) -> bool:
+    return isinstance(last, TaskFailed) and last.code == OutOfMemory.code
 
 
 def _step_done(image_index: int, step: int, total_steps: int) -> StepDone:

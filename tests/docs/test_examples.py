@@ -15,6 +15,8 @@ import typer
 
 from server.cli import app
 from server.config import Settings, load_settings
+from server.plugins.manager import discover
+from server.sources.references import parse
 from tests.docs.pages import PAGES, blocks, name
 
 COMMAND: Any = typer.main.get_command(app)
@@ -31,7 +33,7 @@ def test_code_is_well_formed(page: Path) -> None:
             ast.parse(block)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "how-to"], ids=name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_configuration_files_are_accepted(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,6 +44,17 @@ def test_configuration_files_are_accepted(
             file.write_text(block, encoding="utf-8")
             settings = load_settings()
             assert set(tomllib.loads(block)) == settings.model_fields_set
+            _assert_usable(settings)
+
+
+def _assert_usable(settings: Settings) -> None:
+    """That the models are ones that families take, from sources that can be understood."""
+    plugins = discover(models=settings.models)
+    assert [fault for record in plugins.records() for fault in record.faults] == []
+    for model in settings.models:
+        _, card = plugins.cards[model.id]
+        for source in filter(None, (card.source, card.config, *card.components.values())):
+            parse(source)
 
 
 def commands(page: Path) -> Iterator[list[str]]:

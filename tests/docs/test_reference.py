@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
-from types import ModuleType
 
 import pytest
 
@@ -12,25 +10,16 @@ import darkroom
 from server.config import Settings
 from server.errors import all_errors
 from server.plugins import spec
+from tests.docs.generator import generator
 from tests.docs.pages import DOCS, text
 
 REFERENCE = DOCS / "reference"
 
 
 @cache
-def generator() -> ModuleType:
-    """docs/build_reference.py, which is no part of a package."""
-    found = importlib.util.spec_from_file_location("build_reference", DOCS / "build_reference.py")
-    assert found is not None and found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-@cache
 def written() -> dict[str, str]:
     """The pages as the code would write them now."""
-    pages: dict[str, str] = generator().pages()
+    pages: dict[str, str] = generator("build_reference").pages()
     return pages
 
 
@@ -61,7 +50,7 @@ def test_every_error_code_is_there_once() -> None:
 
 
 def test_every_route_is_there() -> None:
-    app = generator().create_app(Settings())
+    app = generator("build_reference").create_app(Settings())
     for path, operations in app.openapi()["paths"].items():
         for method in operations:
             assert f"### `{method.upper()} {path}`\n" in written()["routes.md"]

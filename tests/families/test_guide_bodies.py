@@ -1,4 +1,5 @@
-"""The bodies that the API guide prints work as printed, on its models and on the bundled one."""
+"""The request bodies on the families' pages work as printed, on small pipelines; those of the API
+guide among them, and these on the bundled model too."""
 
 from __future__ import annotations
 
@@ -13,30 +14,57 @@ import pytest
 from PIL import Image
 
 from server.api.examples import GUIDE
+from tests.docs.pages import DOCS
 from tests.families.published import MODELS
 from tests.servers import ServerProcess
 
-BODY = re.compile(r"^### (.+?)\n.*?^```jsonc\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SECTION = re.compile(r"^### (.+?)\n(.*?)(?=^#|\Z)", re.DOTALL | re.MULTILINE)
+BODY = re.compile(r"^```jsonc\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMENT = re.compile(r"\s//.*$", re.MULTILINE)
 
-#: The models that the guide prints a body for, by its heading. LoRAs have tests of their own.
-MODELS_OF = {
-    "SDXL / Illustrious": ("sdxl-base", "illustrious-xl"),
-    "Chroma": ("chroma-hd", "chroma-base", "chroma-flash"),
-    "Flux Dev / Schnell": ("flux-dev", "flux-schnell"),
-    "Z-Image Turbo": ("z-image-turbo",),
-}
+#: The pages and headings of the bodies that the API guide prints, in its order.
+OF_THE_GUIDE = (
+    ("sdxl", "SDXL / Illustrious"),
+    ("chroma", "From words alone"),
+    ("flux", "Flux Dev / Schnell"),
+    ("z_image", "Z-Image Turbo"),
+)
 WITH_LORA = "With LoRA (SDXL only)"
-CASES = [(heading, model) for heading, models in MODELS_OF.items() for model in models]
-CASES += [(heading, "postcard") for heading in MODELS_OF]
+
+#: How the pages call an image of the gallery.
+IN_GALLERY = "20260121_115610_abcd1234_0.png"
+
 #: A megapixel takes the others so long that they run with `make soak` alone.
-QUICK = ("flux-dev", "flux-schnell", "chroma-flash", "z-image-turbo", "sdxl-base")
+QUICK = (
+    *("flux-dev", "flux-schnell", "chroma-flash", "z-image-turbo", "sdxl-base"),
+    *("flux-2-klein-4b", "sd-3.5-large-turbo"),
+)
 
 
-def printed() -> dict[str, Any]:
-    """The bodies of the guide by the heading above them."""
-    guide = (Path(__file__).parent / "guide.md").read_text("utf-8")
-    return {heading: json.loads(COMMENT.sub("", body)) for heading, body in BODY.findall(guide)}
+def printed() -> dict[str, dict[str, str]]:
+    """The bodies by their page's name and the heading above them."""
+    return {
+        page.stem: {
+            heading: COMMENT.sub("", found[1])
+            for heading, section in SECTION.findall(page.read_text("utf-8"))
+            if (found := BODY.search(section))
+        }
+        for page in sorted((DOCS / "families").glob("*.md"))
+    }
+
+
+PRINTED = printed()
+CASES = [
+    (family, heading, model)
+    for family, bodies in PRINTED.items()
+    for heading in bodies
+    for model in MODELS
+    if heading != WITH_LORA
+    and (
+        MODELS[model].family == family
+        or (model == "postcard" and (family, heading) in OF_THE_GUIDE)
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +75,14 @@ def server(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield process
 
 
+@pytest.fixture(scope="module")
+def in_gallery(server: ServerProcess) -> str:
+    """The file name of an image of the gallery."""
+    body = {"model": "postcard", "prompt": "a red star", "width": 128, "height": 128}
+    job = server.client.post("/api/generate", json=body).json()["job_id"]
+    return str(server.wait(job)["images"][0]["filename"])
+
+
 def choose(server: ServerProcess, model: str) -> None:
     """Make this the model of requests that name none."""
     answer = server.client.post(f"/api/models/{model}/load")
@@ -54,23 +90,45 @@ def choose(server: ServerProcess, model: str) -> None:
     assert answer.json()["current"] is True
 
 
-def test_every_body_of_the_guide_is_here_and_in_the_documentation() -> None:
-    bodies = printed()
-    assert set(bodies) == {*MODELS_OF, WITH_LORA}
-    assert [bodies[heading] for heading in MODELS_OF] == list(GUIDE.values())
-    assert {model for _, model in CASES} <= set(MODELS)
+def body_of(family: str, heading: str, in_gallery: str = IN_GALLERY) -> Any:
+    return json.loads(PRINTED[family][heading].replace(IN_GALLERY, in_gallery))
 
 
-@pytest.mark.parametrize(("heading", "model"), CASES)
-def test_a_body_is_taken_as_printed(server: ServerProcess, heading: str, model: str) -> None:
-    body = printed()[heading]
+def test_the_bodies_of_the_guide_are_here_and_in_the_documentation() -> None:
+    assert [body_of(*place) for place in OF_THE_GUIDE] == list(GUIDE.values())
+
+
+def test_every_family_has_a_page_with_bodies() -> None:
+    assert set(PRINTED) == {model.family for model in MODELS.values()} - {"postcard"}
+    assert {family for family, *_ in CASES} == set(PRINTED)
+
+
+def test_no_body_is_overlooked() -> None:
+    for page in (DOCS / "families").glob("*.md"):
+        assert len(BODY.findall(page.read_text("utf-8"))) == len(PRINTED[page.stem])
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if MODELS[name].family != "postcard"])
+def test_loras_are_refused_as_the_pages_say(server: ServerProcess, model: str) -> None:
+    body = {**body_of("sdxl", WITH_LORA), "model": model}
+    answer = server.client.post("/api/generate", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters")
+    assert "does not support LoRAs" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("family", "heading", "model"), CASES)
+def test_a_body_is_taken_as_printed(
+    server: ServerProcess, in_gallery: str, family: str, heading: str, model: str
+) -> None:
+    body = body_of(family, heading, in_gallery)
     choose(server, model)
     answer = server.client.post("/api/generate", params={"dry_run": "true"}, json=body)
     assert answer.status_code == 200, answer.text
     plan = answer.json()
     params = {word: plan["params"][word] for word in body if word in plan["params"]}
-    assert (plan["model"], plan["params"]["width"], plan["params"]["height"]) == (model, 1024, 1024)
+    assert plan["model"] == model
     assert params == {word: body[word] for word in params}
+    assert {"prompt", "width", "height"} <= params.keys()
     ignored = [word for word in body if word not in params]
     assert plan["warnings"] == [
         f"`{word}` is not used by {model} and was ignored." for word in ignored
@@ -79,11 +137,13 @@ def test_a_body_is_taken_as_printed(server: ServerProcess, heading: str, model: 
 
 @pytest.mark.timeout(900)  # a megapixel on a busy machine
 @pytest.mark.parametrize(
-    ("heading", "model"),
-    [pytest.param(*case, marks=[] if case[1] in QUICK else [pytest.mark.slow]) for case in CASES],
+    ("family", "heading", "model"),
+    [pytest.param(*case, marks=[] if case[2] in QUICK else [pytest.mark.slow]) for case in CASES],
 )
-def test_a_body_works_as_printed(server: ServerProcess, heading: str, model: str) -> None:
-    body = printed()[heading]
+def test_a_body_works_as_printed(
+    server: ServerProcess, in_gallery: str, family: str, heading: str, model: str
+) -> None:
+    body = body_of(family, heading, in_gallery)
     choose(server, model)
     answer = server.client.post("/api/generate", json=body)
     assert answer.status_code == 202, answer.text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from server import quantization
 from server.errors import ModelLoadFailed
@@ -115,6 +117,23 @@ def test_no_pickle_is_opened(tiny: Callable[[str], Path], tmp_path: Path) -> Non
         load("flux-dev", file, config=tiny("flux-dev"))
     with pytest.raises(ModelLoadFailed, match="pickle can run any code"):
         load("flux-dev", tiny("flux-dev"), components={"vae": file})
+
+
+@pytest.mark.parametrize("part", ["unet", "text_encoder", "vae"])
+@pytest.mark.parametrize("how", ["folder", "component"])
+def test_no_pickle_in_a_folder_is_opened(
+    part: str, how: str, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny("sdxl-base"), tmp_path / "pickled")
+    (file,) = (folder / part).glob("*.safetensors")
+    name = "pytorch_model.bin" if part == "text_encoder" else "diffusion_pytorch_model.bin"
+    torch.save(load_file(file), folder / part / name)
+    file.unlink()
+    with pytest.raises(ModelLoadFailed, match="safetensors"):
+        if how == "folder":
+            load("sdxl-base", folder)
+        else:
+            load("sdxl-base", tiny("sdxl-base"), components={part: folder / part})
 
 
 @pytest.mark.parametrize("way", ["nf4", "int8"])

@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
+from server.model_entry import Offload
 from server.worker.components import VAE, Component
 from server.worker.estimate import Estimate, Footprint, footprint
 from server.worker.memory import Memory
-from server.worker.offload import MODES, Decision, Mode, Wish, decide, needed
+from server.worker.offload import MODES, Decision, Mode, decide, needed
 from tests.unit.worker.processes import ROOT
 
 GIB = 2**30
@@ -116,7 +117,7 @@ TABLE: dict[str, tuple[Mode, Mode, Mode, Mode, Mode]] = {
 
 
 def on_gpu(
-    gib: float, estimate: Estimate, wish: Wish = "auto", device: str = "cuda:0", host: int = HOST
+    gib: float, estimate: Estimate, wish: Offload = "auto", device: str = "cuda:0", host: int = HOST
 ) -> Decision:
     size = round(gib * GIB)
     return decide(estimate, device, Memory(size, size), host_free=host, wish=wish)
@@ -140,7 +141,7 @@ def test_slower_modes_take_less(name: str) -> None:
 
 @pytest.mark.parametrize("wish", ["auto", *MODES])
 @pytest.mark.parametrize("name", MODELS)
-def test_on_the_cpu_weights_stay_where_they_are(name: str, wish: Wish) -> None:
+def test_on_the_cpu_weights_stay_where_they_are(name: str, wish: Offload) -> None:
     estimate = MODELS[name].at(1024, 1024)
     decision = decide(estimate, "cpu", Memory(16 * GIB, 32 * GIB), host_free=HOST, wish=wish)
     assert decision.mode == "none"

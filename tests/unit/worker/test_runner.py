@@ -134,16 +134,17 @@ def test_a_resident_model_is_not_loaded_again(bench: Bench) -> None:
     assert PhaseChanged("loading") not in bench.messages
 
 
-def test_other_weights_or_another_model_take_its_place(bench: Bench) -> None:
+def test_other_weights_take_its_place_and_another_model_comes_beside_it(bench: Bench) -> None:
     bench.run()
     bench.run(weights="/elsewhere")
     assert [state.state for state in bench.of(ModelState)] == ["unloaded", "loading", "loaded"]
     bench.run(model="colours-four-step")
     assert bench.of(ModelState) == [
-        ModelState("colours", "unloaded"),
         ModelState("colours-four-step", "loading"),
         ModelState("colours-four-step", "loaded"),
     ]
+    bench.run(weights="/elsewhere")
+    assert bench.of(ModelState) == [], "it had stayed"
 
 
 def test_unloading_is_told_whether_or_not_the_model_was_resident(bench: Bench) -> None:
@@ -265,8 +266,8 @@ def test_a_close_that_raises_keeps_no_model_out(
 
     bench.run()
     with monkeypatch.context() as patch:
-        patch.setattr(type(bench.runner._models._pipeline), "close", close)
-        bench.run(model="colours-four-step")
+        patch.setattr(type(bench.runner._models._residents["colours"].pipeline), "close", close)
+        bench.run(weights="/elsewhere")
     assert isinstance(bench.last, TaskFinished)
     assert "Closing the model colours failed" in caplog.text
 

@@ -1,0 +1,124 @@
+"""The table of quantizations in docs/how-to/memory.md is true: what it says works is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig
+
+from server.quantization import PACKAGES, refusal
+from server.worker.offload import MODES, Decision
+from server.worker.placement import apply, undo
+from tests.docs.pages import DOCS
+from tests.families.loading import denoiser, load, write_gguf
+
+pytestmark = [
+    # torch's tensors do not know numpy 2's `copy` argument yet, and schedulers convert them.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"),
+    pytest.mark.usefixtures("one_thread"),
+]
+
+ROW = re.compile(r"^\| `([\w-]+)` \| (with|without) \| (.*) \|$", re.MULTILINE)
+
+
+class Cell(NamedTuple):
+    """One combination and what the page says of it."""
+
+    way: str
+    lora: bool
+    mode: Any
+    said: str
+
+
+def cells() -> Iterator[Cell]:
+    page = (DOCS / "how-to" / "memory.md").read_text("utf-8")
+    for way, lora, row in ROW.findall(page):
+        for mode, said in zip(MODES, row.split(" | "), strict=True):
+            yield Cell(way, lora == "with", mode, said)
+
+
+CELLS = list(cells())
+WORKING = [cell for cell in CELLS if cell.said == "works"]
+
+
+def test_every_combination_has_a_cell() -> None:
+    combinations = [
+        (way, lora, mode) for way in PACKAGES for lora in (False, True) for mode in MODES
+    ]
+    assert [(cell.way, cell.lora, cell.mode) for cell in CELLS] == combinations
+
+
+def test_what_is_impossible_and_nothing_else_has_its_reason() -> None:
+    for cell in CELLS:
+        reason = refusal(cell.way, offload=cell.mode, device="cuda")
+        if reason is None:
+            assert cell.said in ("works", "untested")
+        else:
+            assert cell.said.startswith("no: ")
+            assert cell.said.removeprefix("no: ") in reason
+
+
+@pytest.fixture(scope="module")
+def pipeline(
+    tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Any]:
+    """A small pipeline whose weights are held in some way, fresh from its files."""
+    file = tmp_path_factory.mktemp("gguf") / "denoiser.gguf"
+    write_gguf(denoiser(tiny, "flux-dev"), file)
+
+    def of(way: str) -> Any:
+        assert way == "gguf", "to be loaded like this: write how"
+        return load("flux-dev", file, config=tiny("flux-dev"))
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def drawn(pipeline: Callable[[str], Any]) -> Callable[[str, bool], bytes]:
+    """The image of a pipeline that was never moved."""
+
+    @cache
+    def of(way: str, lora: bool) -> bytes:
+        pipe = pipeline(way)
+        if lora:
+            _add_lora(pipe)
+        return _draw(pipe)
+
+    return of
+
+
+def _draw(pipe: Any) -> bytes:
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(1)
+    size = {"width": 64, "height": 64, "num_inference_steps": 2}
+    image = pipe("a fox", **size, generator=generator, output_type="np").images[0]
+    return bytes(np.asarray(image * 255, np.uint8).tobytes())
+
+
+def _add_lora(pipe: Any) -> None:
+    config = LoraConfig(r=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
+    torch.manual_seed(0)
+    pipe.transformer.add_adapter(config, adapter_name="style")
+
+
+@pytest.mark.parametrize("cell", WORKING, ids=lambda cell: f"{cell.way}-{cell.lora}-{cell.mode}")
+def test_what_is_said_to_work_gives_the_same_image(
+    cell: Cell, pipeline: Callable[[str], Any], drawn: Callable[[str, bool], bytes]
+) -> None:
+    pipe = pipeline(cell.way)
+    if cell.lora:
+        _add_lora(pipe)
+        assert drawn(cell.way, True) != drawn(cell.way, False)
+    decision = Decision(cell.mode, False, False, 0, fits=True, reason="")
+    apply(pipe, decision, "cpu")
+    assert _draw(pipe) == drawn(cell.way, cell.lora)
+    assert _draw(pipe) == drawn(cell.way, cell.lora), "again"
+    undo(pipe)
+    assert _draw(pipe.to("cpu")) == drawn(cell.way, cell.lora), "afterwards"
