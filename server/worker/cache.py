@@ -16,6 +16,7 @@ from server.worker.device import Device, choose, release_memory
 from server.worker.memory import Memory
 from server.worker.offload import SHARED, gib, needed, room
 from server.worker.options import WorkerOptions
+from server.worker.quiet import hushed
 from server.worker.residents import Resident, known_footprint, load_context
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,8 @@ class ModelCache:
         context = load_context(card, weights, self.device.name, self.device.dtype)
         expected = known_footprint(context)
         self._make_host_room(0 if expected is None else expected.weights)
-        pipeline = self._plugins.load_model(card, context)
+        with hushed():
+            pipeline = self._plugins.load_model(card, context)
         self._residents[model] = Resident(card, weights, context, pipeline)
         log.info("Loaded %s in %.2f s", model, perf_counter() - began)
 

@@ -18,6 +18,7 @@ from server.plugins.types import StepListener
 from server.worker import placement, samplers
 from server.worker.input_image import fit, open_upright
 from server.worker.offload import Decision, Mode
+from server.worker.quantizing import stored_bytes
 from server.worker.quiet import hushed
 
 
@@ -68,17 +69,17 @@ class DiffusersPipeline(ABC):
         """From the loop's latents of one image to (channels, height, width), for previews."""
         return latents[0]
 
-    def clipped_tokens(self, _params: Any) -> int:
-        """How many tokens of the prompt lie beyond what the model reads."""
+    def clipped_tokens(self, _text: str, _params: Any) -> int:
+        """How many tokens of a prompt, or of a negative one, lie beyond what the model reads."""
         return 0
 
     def generate(self, task: Task[GenerationParams], on_step: StepListener) -> Iterator[Image]:
         """See `Pipeline`. Images are made one by one: in a batch their last bits would differ."""
-        clipped = self.clipped_tokens(task.params)
-        if clipped:
-            on_step.warn(
-                f"The last {clipped} tokens of the prompt are beyond what the model reads."
-            )
+        for name, text in _texts(task.params).items():
+            if clipped := self.clipped_tokens(text, task.params):
+                on_step.warn(
+                    f"The last {clipped} tokens of the {name} are beyond what the model reads."
+                )
         images = [open_upright(path) for path in task.inputs]
         for index in task.indices:
             yield self._image(task.params, images, task.seed(index), on_step)
@@ -92,7 +93,7 @@ class DiffusersPipeline(ABC):
     def parts(self) -> dict[int, int]:
         """See `Movable`."""
         return {
-            id(part): sum(tensor.nbytes for tensor in (*part.parameters(), *part.buffers()))
+            id(part): sum(map(stored_bytes, (*part.parameters(), *part.buffers())))
             for part in self._pipe.components.values()
             if isinstance(part, torch.nn.Module)
         }
@@ -164,6 +165,14 @@ class DiffusersPipeline(ABC):
         if pipe is not self._pipe:
             self._pipe.maybe_free_model_hooks()  # the other one owns no hooks, see `placement`
         return image
+
+
+def _texts(params: Any) -> dict[str, str]:
+    """What the model reads, by the names that people have for it."""
+    negative = getattr(params, "negative_prompt", None)
+    if not negative or params.cfg_scale <= 1:  # without guidance nobody reads it
+        return {"prompt": params.prompt}
+    return {"prompt": params.prompt, "negative prompt": negative}
 
 
 def count_clipped(tokenizer: Any, text: str, limit: int) -> int:

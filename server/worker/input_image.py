@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -22,7 +23,9 @@ def upright(image: Image.Image) -> Image.Image:
     Raises:
         Exception: of any kind, where what stands beside the pixels is damaged.
     """
-    image = _of_8_bits(ImageOps.exif_transpose(image))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # EXIF with small faults is everywhere
+        image = _of_8_bits(ImageOps.exif_transpose(image))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
         paper = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(paper, image.convert("RGBA"))

@@ -31,7 +31,7 @@ from server.worker.quantizing import (
     gguf_configuration,
     quantize,
 )
-from server.worker.quiet import hushed, no_progress_bars
+from server.worker.quiet import no_progress_bars
 from server.worker.shared_parts import SHARED_PARTS, Identity
 from server.worker.tensor_files import Shapes, is_gguf
 
@@ -48,7 +48,7 @@ def load_pretrained(architecture: Architecture, context: LoadContext, **argument
         ModelLoadFailed: a file is not of this family, does not fit the configuration, or is
             damaged; a folder or a package is missing; the device cannot do the quantization.
     """
-    with no_progress_bars(), hushed():
+    with no_progress_bars():
         return _Loader(architecture, context).pipeline(arguments)
 
 
@@ -81,7 +81,7 @@ class _Loader:
         with _fitting(self._folder):
             pipe = cls.from_pretrained(
                 self._folder,
-                variant=self._context.variant,
+                variant=self._variant(*(self._folder / name for name in self._index)),
                 **{**self._safely, **parts, **arguments},
                 **self._quantized_besides(parts),
             )
@@ -129,11 +129,11 @@ class _Loader:
                 folder, variant=self._variant(folder), **self._safely, **self._quantized(name)
             )
 
-    def _variant(self, folder: Path) -> str | None:
-        """The variant, if this part has it: alone, a part must have what it is asked for."""
+    def _variant(self, *folders: Path) -> str | None:
+        """The variant, if one of these has it: nobody may be asked for what is not there."""
         wish = self._context.variant
-        has = any(f".{wish}." in file.name for file in weight_files(folder, wish))
-        return wish if has else None
+        files = (file for folder in folders for file in weight_files(folder, wish))
+        return wish if any(f".{wish}." in file.name for file in files) else None
 
     def _quantized(self, name: str) -> dict[str, Any]:
         config = self._quantizations.get(name)

@@ -90,6 +90,14 @@ def dequantize_besides_linear(model: nn.Module, dtype: torch.dtype) -> None:
                 setattr(module, name, nn.Parameter(values, requires_grad=False))
 
 
+def stored_bytes(tensor: torch.Tensor) -> int:
+    """Bytes that a tensor takes; one of torchao's tells those of what it stands for."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return tensor.nbytes
+    names, _ = tensor.__tensor_flatten__()
+    return sum(stored_bytes(getattr(tensor, name)) for name in names)
+
+
 def _made(library: Any, way: str, dtype: torch.dtype) -> Any:
     """The configuration of `diffusers` or of `transformers`, which do not take each other's."""
     if way == "nf4":

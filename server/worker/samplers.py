@@ -22,7 +22,10 @@ The pairs are those of diffusers' table of A1111's samplers (its documentation, 
 that `dpm++_sde` adds noise, as its name says. `heun` evaluates the model twice a step.
 
 A family offers a subset as a `Literal` of its parameters. How the model was trained (prediction
-type, betas, timestep spacing, shift) stays what the configuration of its own scheduler says.
+type, betas, timestep spacing, shift) stays what the configuration of its own scheduler says. What
+the name says does not: a checkpoint that was published with a solver of third order or with Karras'
+noise levels has neither under `dpm++_2m`. Models of rectified flow keep the noise levels that they
+were published with, since `euler` is their own sampler and no other name stands beside it.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ from typing import Any
 
 import diffusers
 from torch import Tensor
+
+from server.errors import ModelLoadFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,35 @@ FLOW_SAMPLERS: Mapping[str, Sampler] = {
 }
 
 
-def _find(name: str, config: Mapping[str, Any]) -> Sampler:
-    is_flow = str(config.get("_class_name")).startswith("FlowMatch")
-    return (FLOW_SAMPLERS if is_flow else SAMPLERS)[name]
+#: What a sampler's name says, so that the model's own scheduler must not; the classes' defaults are
+#: no special noise levels, and second order.
+_SAID_BY_THE_NAME = frozenset(
+    {
+        "use_karras_sigmas",
+        "use_exponential_sigmas",
+        "use_beta_sigmas",
+        "use_lu_lambdas",
+        "solver_order",
+    }
+)
+
+
+def _find(name: str, config: Mapping[str, Any]) -> tuple[Sampler, Mapping[str, Any]]:
+    """The sampler, and what it takes from the configuration of the model's own scheduler."""
+    own = str(config.get("_class_name"))
+    is_flow = own.startswith("FlowMatch")
+    samplers = FLOW_SAMPLERS if is_flow else SAMPLERS
+    if name not in samplers:
+        raise ModelLoadFailed(
+            f"The model's scheduler, {own}, is not of the kind that the sampler `{name}` is for: "
+            "its `scheduler` folder belongs to another kind of model, or its family to another "
+            f"model. With this scheduler there are {', '.join(samplers)}."
+        )
+    if is_flow:
+        return samplers[name], config
+    return samplers[name], {
+        word: value for word, value in config.items() if word not in _SAID_BY_THE_NAME
+    }
 
 
 def build(name: str, config: Mapping[str, Any]) -> tuple[Any, Callable[[], Tensor]]:
@@ -126,9 +157,12 @@ def build(name: str, config: Mapping[str, Any]) -> tuple[Any, Callable[[], Tenso
 
     diffusers' step callback only has the noisy latents, which show nothing before two thirds of
     the steps.
+
+    Raises:
+        ModelLoadFailed: there is no such sampler for a model with this scheduler.
     """
-    sampler = _find(name, config)
-    scheduler = getattr(diffusers, sampler.scheduler).from_config(config, **sampler.arguments)
+    sampler, taken = _find(name, config)
+    scheduler = getattr(diffusers, sampler.scheduler).from_config(taken, **sampler.arguments)
     take, last = scheduler.step, list[Step]()
 
     @wraps(take)  # pipelines look at the signature

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.errors import ModelLoadFailed
 from server.worker import samplers
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
@@ -84,3 +85,36 @@ def test_nothing_of_a_sampler_stays_in_the_models_own_configuration() -> None:
         scheduler, _ = samplers.build(name, NOISE)
         scheduler.set_timesteps(3)
     assert before == NOISE
+
+
+#: What a checkpoint may be published with, as its own scheduler's choice.
+CHOSEN: dict[str, dict[str, Any]] = {
+    "karras": {"use_karras_sigmas": True},
+    "beta": {"use_beta_sigmas": True},
+    "exponential": {"use_exponential_sigmas": True},
+    "lu": {"use_lu_lambdas": True},
+    "third order": {"solver_order": 3},
+}
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+@pytest.mark.parametrize("name", samplers.SAMPLERS)
+def test_a_name_means_the_same_whatever_the_checkpoint_was_published_with(
+    name: str, chosen: str
+) -> None:
+    usual, _ = samplers.build(name, NOISE)
+    found, _ = samplers.build(name, {**NOISE, **CHOSEN[chosen]})
+    assert type(found) is type(usual)
+    assert {word: found.config.get(word) for word in usual.config} == dict(usual.config)
+    assert bool(usual.config.get("use_karras_sigmas")) == name.endswith("_karras")
+
+
+def test_models_of_rectified_flow_keep_their_own_noise_levels() -> None:
+    scheduler, _ = samplers.build("euler", {**FLOW, "use_karras_sigmas": True})
+    assert scheduler.config.use_karras_sigmas
+
+
+@pytest.mark.parametrize("name", ["euler_a", "dpm++_2m_karras"])
+def test_a_scheduler_of_another_kind_of_model_is_told(name: str) -> None:
+    with pytest.raises(ModelLoadFailed, match=r"FlowMatchEulerDiscreteScheduler.*there are euler,"):
+        samplers.build(name, FLOW)

@@ -1,0 +1,54 @@
+"""SDXL on a device that runs out of memory when a job's denoiser is called the n-th time: the
+numbers in the prompt."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from PIL.Image import Image
+
+from darkroom import LoadContext, ModelCard, ModelFamily, StepListener, Task, hookimpl
+from model_plugins.sdxl import SDXLParams
+from model_plugins.sdxl.pipeline import SDXLPipeline
+from model_plugins.sdxl.pipeline import load as load_sdxl
+
+
+class TightPipeline(SDXLPipeline):
+    """Counts the denoiser's calls by job."""
+
+    def __init__(self, pipe: Any) -> None:
+        super().__init__(pipe)
+        self._calls: Counter[str] = Counter()
+        self._task: Task[Any] | None = None
+        pipe.unet.register_forward_pre_hook(self._count)
+
+    def generate(self, task: Task[Any], on_step: StepListener) -> Iterator[Image]:
+        self._task = task
+        return super().generate(task, on_step)
+
+    def _count(self, _module: Any, _arguments: Any) -> None:
+        assert self._task is not None
+        self._calls[self._task.job_id] += 1
+        if str(self._calls[self._task.job_id]) in re.findall(r"\d+", self._task.params.prompt):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+def load(card: ModelCard, context: LoadContext) -> TightPipeline:
+    return TightPipeline(load_sdxl(card, context)._pipe)
+
+
+@hookimpl
+def register_model_families() -> list[ModelFamily]:
+    return [
+        ModelFamily(
+            name="tight",
+            title="Tight",
+            params=SDXLParams,
+            load="tight:load",
+            cards=(ModelCard("tight", "Tight", "package:tests/unset"),),
+        )
+    ]
