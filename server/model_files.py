@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,7 +18,7 @@ from server.sources.kinds import Hub, Local, Package, Reference
 from server.sources.manifest import Selection
 from server.sources.progress import Listener
 from server.sources.pull import pull
-from server.sources.references import parse
+from server.sources.references import parse, shown
 from server.sources.sites import Sites
 from server.sources.store import ModelStore
 
@@ -43,11 +44,14 @@ class ModelFiles:
             ModelLoadFailed: they are not (all) on this machine; the message says what to do.
         """
         paths: dict[str, str] = {}
+        missing: list[Wanted] = []
         for purpose, wanted in self._wanted(family, card):
-            path = self.store.locate(*wanted)
+            path = self._locate(wanted)
             if path is None:
-                raise ModelLoadFailed(_advice(card, wanted[0]))
+                missing.append(wanted)
             paths[purpose] = str(path)
+        if missing:
+            raise ModelLoadFailed(_advice(card, missing))
         source, config = paths.pop(SOURCE), paths.pop(CONFIG, None)
         return Weights(path=source, components=paths, config=config)
 
@@ -57,10 +61,16 @@ class ModelFiles:
             missing = self._missing(family, card)
         except ModelLoadFailed:
             return False
-        return bool(missing) and not any(isinstance(item, Package | Local) for item, _ in missing)
+        return bool(missing) and _local(missing) is None
 
     async def fetch(self, family: ModelFamily, card: ModelCard, progress: Listener) -> None:
         """Download what is missing, one source after the other.
+
+        Args:
+            family: the card's family.
+            card: the model.
+            progress: is told the bytes of the sources that were missing, in all and so far; those
+                of a source count in all when their turn comes.
 
         Raises:
             SourceFailed: one of its kinds.
@@ -68,34 +78,67 @@ class ModelFiles:
         """
         settings = self._settings
         done: list[Wanted] = []
+        sum_up = _Sum(progress)
         async with SourceClient(
             self._sites, allow_private=settings.allow_private_sources
         ) as client:
             # A repository's listing tells whether it is a single file, which needs more.
             while missing := await asyncio.to_thread(self._missing, family, card):
                 reference, selection = wanted = missing[0]
-                if isinstance(reference, Package | Local):
-                    raise ModelLoadFailed(_advice(card, reference))
+                if isinstance(reference, Package | Local) or _local(missing):
+                    raise ModelLoadFailed(_advice(card, missing))
                 if wanted in done:
-                    raise SourceFailed(f"{reference} was downloaded, and yet files are missing.")
+                    name = shown(str(reference))
+                    raise SourceFailed(f"{name} was downloaded, and yet files are missing.")
                 await pull(
                     reference,
                     self.store,
                     client,
                     selection=selection,
-                    progress=progress,
+                    progress=sum_up,
                     parallel=settings.max_downloads,
                 )
                 done.append(wanted)
+                sum_up.next()
 
     def disk_bytes(self, weights: Weights) -> int:
-        """Bytes of a model's weights on this machine. Blocks."""
-        return sum(map(_size, {weights["path"], *weights["components"].values()}))
+        """Bytes of a model's weights on this machine. Blocks.
+
+        Raises:
+            ModelLoadFailed: they cannot be read.
+        """
+        with _readable(weights["path"]):
+            files = _weights(Path(weights["path"]))
+            for name, place in weights["components"].items():
+                files |= _weights(_part(name, Path(place)))
+            return sum(file.stat().st_size for file in files)
+
+    def downloads(self, family: ModelFamily, card: ModelCard) -> set[Path]:
+        """The folders that downloads of the card fill, whether or not they are complete. Blocks.
+
+        Raises:
+            ModelLoadFailed: a source cannot be understood.
+        """
+        references = [reference for _, (reference, _) in self._wanted(family, card)]
+        remote = [each for each in references if not isinstance(each, Package | Local)]
+        return {folder for each in remote for folder in self.store.folders(each)}
 
     def _missing(self, family: ModelFamily, card: ModelCard) -> list[Wanted]:
         """What of the card is not on this machine."""
         wanted = [each for _, each in self._wanted(family, card)]
-        return [each for each in wanted if self.store.locate(*each) is None]
+        return [each for each in wanted if self._locate(each) is None]
+
+    def _locate(self, wanted: Wanted) -> Path | None:
+        """Where a source lies, or None.
+
+        Raises:
+            ModelLoadFailed: that cannot be found out.
+        """
+        with _readable(shown(str(wanted[0]))):
+            try:
+                return self.store.locate(*wanted)
+            except SourceFailed as error:
+                raise ModelLoadFailed(error.message) from error
 
     def _wanted(self, family: ModelFamily, card: ModelCard) -> list[tuple[str, Wanted]]:
         """What the card consists of, each with what it is for.
@@ -113,28 +156,64 @@ class ModelFiles:
         source = parse(card.source), Selection(card.variant, without)
         yield SOURCE, source
         for name, place in card.components.items():
-            yield name, (parse(place), Selection())
+            yield name, (parse(place), Selection(card.variant, only=name))
         if card.config is not None and self._is_file(source):
             yield CONFIG, (parse(card.config), Selection(card.variant, without, family.file_parts))
 
     def _is_file(self, wanted: Wanted) -> bool:
         """Whether a source is a single file, as far as can be known before it is here."""
-        path = self.store.locate(*wanted)
+        path = self._locate(wanted)
         if path is not None:
             return path.is_file()
         reference = wanted[0]
         return reference.is_file if isinstance(reference, Hub) else True
 
 
-def _advice(card: ModelCard, missing: Reference) -> str:
-    if isinstance(missing, Local):
-        return f"The weights are not where the card says: {missing.path}"
-    if isinstance(missing, Package):
-        return f"The weights are missing from the package {missing.name}: install it again."
+class _Sum:
+    """Adds up the downloads of one source after the other for a listener."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._before = self._there = 0
+
+    def __call__(self, there: int, total: int | None) -> None:
+        self._there = there
+        in_all = None if total is None else self._before + total
+        self._listener(self._before + there, in_all)
+
+    def next(self) -> None:
+        """The next source begins."""
+        self._before += self._there
+        self._there = 0
+
+
+@contextmanager
+def _readable(place: str) -> Iterator[None]:
+    """What the disk refuses to say, as a `ModelLoadFailed`."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelLoadFailed(f"{place} cannot be read: {error.strerror or error}.") from error
+
+
+def _advice(card: ModelCard, missing: Iterable[Wanted]) -> str:
+    reference = _local(missing)
+    if isinstance(reference, Local):
+        return f"The weights are not where the card says: {reference.path}"
+    if isinstance(reference, Package):
+        return f"The weights are missing from the package {reference.name}: install it again."
     return f"`{card.id}` is not on this machine: `darkroom models pull {card.id}` fetches it."
 
 
-def _size(place: str) -> int:
-    path = Path(place)
-    files = [path] if path.is_file() else path.rglob("*.safetensors")
-    return sum(file.stat().st_size for file in files)
+def _local(missing: Iterable[Wanted]) -> Package | Local | None:
+    """The first of the sources that no download brings."""
+    return next((each for each, _ in missing if isinstance(each, Package | Local)), None)
+
+
+def _part(name: str, place: Path) -> Path:
+    """The folder or file of a part, where its source may be a whole pipeline."""
+    return place / name if (place / name).is_dir() else place
+
+
+def _weights(place: Path) -> set[Path]:
+    return {place} if place.is_file() else set(place.rglob("*.safetensors"))

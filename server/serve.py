@@ -112,6 +112,8 @@ def configure_logging(level: str) -> None:
     libraries = "WARNING" if level == "info" else level.upper()
     logging.basicConfig(level=libraries, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("server").setLevel(level.upper())
+    for name in ("httpx", "httpcore"):  # the addresses and headers they tell may hold keys
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 
 class _Server(uvicorn.Server):

@@ -17,6 +17,7 @@ from server.config import Settings
 from server.database import Database
 from server.errors import (
     JobAlreadyEnded,
+    JobFailure,
     JobNotFound,
     ModelNotFound,
     QueueFull,
@@ -27,9 +28,9 @@ from server.generation import GenerationParams
 from server.inputs import InputImages
 from server.jobs import submission
 from server.jobs.manager import JobManager, QueueState
-from server.jobs.progress import snapshot_of
 from server.jobs.store import IdempotencyKey, JobStore
 from server.jobs.submission import Plan
+from server.jobs.views import JobViews
 from server.memory import Memory
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor
@@ -43,9 +44,6 @@ DRAIN = 4.0
 
 #: Seconds that a cancel waits for the running step to end.
 CANCEL_WAIT = 5.0
-
-#: How many images the gallery stream reads from the database at a time.
-REPLAY = 100
 
 
 class GenerationService:
@@ -62,9 +60,8 @@ class GenerationService:
         self.plugins = plugins
         self.catalog = catalog
         self._executor = executor
-        self._residency = Residency(catalog, executor)
+        self._residency = Residency(catalog)
         self._accepting = False
-        self._wanted: str | None = None  # to be loaded once it is downloaded
         self._accept_lock = asyncio.Lock()
         self._lock: FileLock | None = None
 
@@ -93,7 +90,9 @@ class GenerationService:
             job_ended=self._retain,
             model_fetched=self._fetched,
         )
-        self._residency.downloading = self.manager.fetches
+        feed, new_image = self.manager.feed, self.manager.new_image
+        self._views = JobViews(self._store, self._gallery, feed, new_image)
+        self._residency.downloading = self.manager.downloads.__contains__
         self._memory = Memory(self._database)
         self._residency.recall(self._memory)
         self._gallery.sweep()
@@ -142,7 +141,7 @@ class GenerationService:
         if key is not None:
             earlier = await asyncio.to_thread(self._store.find_by_key, key)
             if earlier is not None:
-                return await self._snapshot(earlier)
+                return await self._views.snapshot(earlier)
         resolved = self.catalog.resolve(body, self.current_model)
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._take(resolved, key))
@@ -157,7 +156,7 @@ class GenerationService:
         params, _ = await self._images_of(resolved)
         resolved = replace(resolved, params=params)
         rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
-        needs_load = self._residency.state(resolved.card) != "loaded"
+        needs_load = not self._residency.is_loaded(resolved.card)
         return submission.plan(resolved, rate, needs_load=needs_load)
 
     async def job(self, job_id: str) -> tuple[Job, JobSnapshot]:
@@ -166,21 +165,13 @@ class GenerationService:
         Raises:
             JobNotFound
         """
-        job = await asyncio.to_thread(self._store.get, job_id)
-        return job, await self._snapshot(job)
+        return await self._views.job(job_id)
 
     async def jobs(
         self, *, status: JobStatus | None, limit: int, cursor: str | None
     ) -> tuple[list[JobSnapshot], str | None]:
         """Jobs newest first, and the cursor of the next page or None."""
-        found, next_cursor = await asyncio.to_thread(self._store.page, status, limit, cursor)
-        ended = [job.id for job in found if job.status.ended]
-        images = await asyncio.to_thread(self._gallery.of_jobs, ended)
-        snapshots = [
-            self.manager.feed.current(job.id) or snapshot_of(job, images.get(job.id, ()))
-            for job in found
-        ]
-        return snapshots, next_cursor
+        return await self._views.page(status, limit, cursor)
 
     async def cancel(self, job_id: str) -> JobSnapshot:
         """Cancel a queued or running job and return its snapshot, usually the terminal one.
@@ -222,22 +213,16 @@ class GenerationService:
         Raises:
             JobNotFound: at once, not at the first iteration.
         """
-        if self.manager.feed.current(job_id) is None:
-            await asyncio.to_thread(self._store.get, job_id)
-        return self._watch(job_id)
+        return await self._views.watch(job_id)
 
-    async def watch_jobs(self) -> AsyncIterator[JobSnapshot]:
+    def watch_jobs(self) -> AsyncIterator[JobSnapshot]:
         """Snapshots of all live jobs, until the server stops."""
-        with self.manager.feed.subscribe() as snapshots:
-            async for snapshot in snapshots:
-                yield snapshot
+        return self._views.watch_all()
 
     async def watch_images(self, after: int | None) -> AsyncIterator[ImageRecord]:
         """New images from this moment on, until the server stops; with `after` (a row id) first
         those since then."""
-        newest = await asyncio.to_thread(self._gallery.newest_id)
-        # An id from another data folder may lie in the future.
-        return self._watch_images(newest if after is None else min(after, newest))
+        return await self._views.watch_images(after)
 
     async def wait(self, job_id: str) -> JobSnapshot:
         """The job's terminal snapshot, when it has one.
@@ -245,11 +230,7 @@ class GenerationService:
         Raises:
             JobNotFound, ShuttingDown
         """
-        snapshots = await self.watch(job_id)
-        async for snapshot in snapshots:
-            if snapshot.status.ended:
-                return snapshot
-        raise ShuttingDown("The server is stopping; the job goes on after its next start.")
+        return await self._views.wait(job_id)
 
     # --- queue -----------------------------------------------------------------------------
 
@@ -317,7 +298,7 @@ class GenerationService:
         return self._residency.current
 
     def models(self) -> list[ModelStatus]:
-        """Every model and its state."""
+        """Every model and its state. Blocks."""
         return self._residency.all()
 
     async def load(self, model: str) -> ModelStatus:
@@ -328,54 +309,35 @@ class GenerationService:
             ModelNotFound
         """
         card_id = await self._residency.choose(model, self._memory)
-        if await self.manager.provide(card_id):
-            self._wanted = card_id
-        else:
+        missing = await self.manager.downloads.missing(card_id)
+        self.manager.downloads.want(card_id if missing else None)
+        if not missing:
             self._executor.load(card_id)
-        return self._residency.status(card_id)
+        return await asyncio.to_thread(self._residency.status, card_id)
 
     async def unload(self, model: str) -> ModelStatus:
-        """Free this model's memory when nothing runs.
+        """Free this model's memory when nothing runs; a download that only `load` wanted stops.
 
         Raises:
             ModelNotFound
         """
-        return self._residency.unload(model)
+        card_id = self.catalog.find(model)[1].id
+        self.manager.downloads.unwant(card_id)
+        self._executor.unload(card_id)
+        return await asyncio.to_thread(self._residency.status, card_id)
 
     # --- inside ----------------------------------------------------------------------------
-
-    async def _watch(self, job_id: str) -> AsyncIterator[JobSnapshot]:
-        with self.manager.feed.subscribe(job_id) as snapshots:
-            if self.manager.feed.current(job_id) is None:
-                _, snapshot = await self.job(job_id)
-                if snapshot.status.ended:
-                    yield snapshot
-                    return
-            async for snapshot in snapshots:
-                yield snapshot
-
-    async def _watch_images(self, last: int) -> AsyncIterator[ImageRecord]:
-        bell = self.manager.new_image
-        while True:
-            waiter = bell.waiter()
-            found = await asyncio.to_thread(self._gallery.after, last, REPLAY)
-            for image in found:
-                last = image.id
-                yield image
-            if bell.closed:
-                return
-            if not found:
-                await waiter.wait()
 
     async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
         # One at a time: the limit holds, and the queue has the order of the database.
         async with self._accept_lock:
             self._check_open()
+            # First: whatever this raises, no row is left that nobody runs.
+            missing = await self.manager.downloads.missing(job.model)
             created = await asyncio.to_thread(self._store.create, job, key)
             if created.id != job.id:
-                return await self._snapshot(created)
-            await self.manager.provide(created.model)
-            return self.manager.enqueue(created)
+                return await self._views.snapshot(created)
+            return self.manager.enqueue(created, download=missing)
 
     async def _take(self, resolved: Resolved, key: IdempotencyKey | None) -> JobSnapshot:
         """Accept a request, with its images kept first; a refused one leaves none behind."""
@@ -407,13 +369,6 @@ class GenerationService:
                 f"{self.manager.waiting} jobs wait already (`max_queued`). Try again later."
             )
 
-    async def _snapshot(self, job: Job) -> JobSnapshot:
-        live = self.manager.feed.current(job.id)
-        if live is not None:
-            return live
-        images = await asyncio.to_thread(self._gallery.of_jobs, [job.id])
-        return snapshot_of(job, images.get(job.id, ()))
-
     def _retain(self) -> None:
         if self.settings.keep_jobs is not None:
             self._store.prune(self.settings.keep_jobs)
@@ -428,9 +383,9 @@ class GenerationService:
             case PluginFault(provider, text):
                 self.plugins.fault(provider, text)
 
-    def _fetched(self, model: str) -> None:
-        if model == self._wanted:
-            self._wanted = None
+    def _fetched(self, model: str, failure: JobFailure | None) -> None:
+        self._residency.fetched(model, failure)
+        if self.manager.downloads.unwant(model) and failure is None:
             self._executor.load(model)
 
     def _card_id(self, name: str | None) -> str | None:

@@ -267,6 +267,20 @@ class FakeSources:
 
         return fault
 
+    def drip(self, data: bytes, seconds: float) -> Fault:
+        """Send 20 bytes at a time, until `release` or the end."""
+
+        def fault(exchange: Exchange) -> None:
+            _begin(exchange, data, 0, None)
+            for place in range(0, len(data), 20):
+                exchange.wfile.write(data[place : place + 20])
+                exchange.wfile.flush()
+                if self._released.wait(seconds):
+                    break
+            exchange.hang_up()
+
+        return fault
+
     def release(self) -> None:
         """Hang up on those who are stalled."""
         self._released.set()
@@ -349,6 +363,20 @@ class FakeSources:
 def answer(status: int, body: bytes = b"", **headers: str) -> Fault:
     """Answer with this; underscores in the headers' names are hyphens."""
     return lambda exchange: exchange.respond(status, body, headers)
+
+
+def unmeasured(data: bytes) -> Fault:
+    """Answer with this, its length only told by the end of the connection."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Type", "application/octet-stream")
+        exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        exchange.wfile.write(data)
+        exchange.hang_up()
+
+    return fault
 
 
 def redirect(location: str) -> Fault:

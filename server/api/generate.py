@@ -64,7 +64,7 @@ async def generate(
 
     `seed: null` draws a seed, which becomes part of the recipe. Words that only other models use
     are ignored and named in `warnings`."""
-    body = await read_request(request)
+    body = await read_request(request, service.catalog.image_words)
     if dry_run:
         return JSONResponse(asdict(await service.plan(body)))
     snapshot = await service.submit(body, idempotency_key=idempotency_key or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -35,6 +36,7 @@ async def info(
     family, card = service.catalog.find(name)
     # LoRA adapters come with their own registry; until then nobody has any.
     adapters: list[dict[str, Any]] = []
+    models = await asyncio.to_thread(service.models)
     return JSONResponse(
         {
             "name": "Darkroom",
@@ -47,7 +49,7 @@ async def info(
             "capabilities": sorted(family.capabilities),
             "loras": adapters,
             "available_loras": adapters,
-            "models": [_model(status) for status in service.models()],
+            "models": [_model(status) for status in models],
             "plugins": [_plugin(record) for record in service.plugins.records()],
         }
     )

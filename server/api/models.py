@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 
 from fastapi import APIRouter
@@ -17,8 +18,10 @@ router = APIRouter(tags=["models"])
 
 @router.get("/api/models", summary="List models", responses={200: {"model": schemas.ModelList}})
 async def list_models(service: Service) -> JSONResponse:
-    """Lists every model with its state: loaded, loading, on_disk, missing or failed."""
-    return JSONResponse({"models": [asdict(status) for status in service.models()]})
+    """Lists every model with its state, the reason where it cannot be used, and the bytes of its
+    weights in memory and on the disk."""
+    models = await asyncio.to_thread(service.models)
+    return JSONResponse({"models": [asdict(status) for status in models]})
 
 
 @router.get(
@@ -46,7 +49,7 @@ async def show_schema(service: Service, model: str) -> JSONResponse:
 )
 async def load_model(service: Service, model: str) -> JSONResponse:
     """Makes this model the one that requests without `model` go to, also after a restart, and
-    loads it as soon as nothing runs."""
+    loads it as soon as nothing runs; it is downloaded first where it is missing."""
     return JSONResponse(asdict(await service.load(model)), status_code=202)
 
 
@@ -57,5 +60,6 @@ async def load_model(service: Service, model: str) -> JSONResponse:
     responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
 )
 async def unload_model(service: Service, model: str) -> JSONResponse:
-    """Frees the model's memory as soon as nothing runs. The current model stays the same."""
+    """Frees the model's memory as soon as nothing runs, and stops its download unless jobs wait
+    for it. The current model stays the same."""
     return JSONResponse(asdict(await service.unload(model)), status_code=202)

@@ -12,7 +12,7 @@ from server.records import JobStatus
 JOB_ID_EXAMPLE = "20260121_115610_abcd1234"
 FILENAME_EXAMPLE = f"{JOB_ID_EXAMPLE}_0.png"
 
-ModelState = Literal["loaded", "loading", "downloading", "on_disk", "missing", "failed"]
+ModelState = Literal["loaded", "in_ram", "loading", "downloading", "on_disk", "missing", "failed"]
 Phase = Literal["downloading", "preparing", "loading", "generating", "saving"]
 
 
@@ -175,8 +175,14 @@ class Model(Shape):
     title: str
     description: str
     license: str
-    size_bytes: int = Field(description="0 when unknown.")
-    state: ModelState
+    size_bytes: int = Field(description="What its card says of its weights; 0 when unknown.")
+    disk_bytes: int = Field(description="Its weights on this machine; 0 while they are missing.")
+    resident_bytes: int = Field(description="Its weights in memory; 0 while they are not there.")
+    state: ModelState = Field(
+        description="`loaded` is ready to run, `in_ram` has left the device's memory for RAM, "
+        "`missing` is not (all) on the disk, `failed` could not be loaded or downloaded."
+    )
+    error: str | None = Field(description="Why it is missing or failed, and what to do.")
     current: bool = Field(description="Whether requests without `model` go to it.")
     capabilities: list[str]
 

@@ -1,9 +1,12 @@
-"""`darkroom models` and `darkroom models pull ID`."""
+"""`darkroom models`, `darkroom models pull ID` and `darkroom models remove ID`."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,14 +20,15 @@ from server.cli.options import (
     examples,
 )
 from server.config import Settings, load_settings
+from server.errors import FolderUnusable
 
 if TYPE_CHECKING:
     from server.catalog import ModelCatalog
     from server.residency import ModelStatus
 
 app = typer.Typer(
-    help="List the models, or download one.",
-    epilog=examples("darkroom models", "darkroom models pull ID"),
+    help="List the models, download some, or remove what was downloaded.",
+    epilog=examples("darkroom models", "darkroom models pull ID", "darkroom models remove ID"),
     invoke_without_command=True,
 )
 
@@ -65,6 +69,40 @@ def pull(context: typer.Context, ids: ModelsArgument) -> None:
             continue
         _fetch(catalog, card_id)
         out.print(f"{card_id}: {catalog.weights(catalog.find(card_id)[1])['path']}")
+
+
+@app.command(epilog=examples("darkroom models remove ID", "darkroom models remove ID --yes"))
+def remove(
+    context: typer.Context,
+    ids: ModelsArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove the downloaded weights of models, complete or not.
+
+    What other models use as well stays, and so do files that Darkroom did not download: those of
+    the hub's own cache, and local ones.
+    """
+    catalog = _catalog(context.obj)
+    for card_id in [catalog.find(name)[1].id for name in ids]:
+        folders = catalog.downloads(card_id)
+        size = sum(map(_bytes, folders))
+        if not folders:
+            out.print(f"{card_id}: nothing of its own was downloaded")
+        elif yes or typer.confirm(f"Remove {_size(size)} of {card_id}?", err=True):
+            _remove(folders)
+            out.print(f"{card_id}: {_size(size)} are free now")
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise FolderUnusable(f"{folder} cannot be removed: {error.strerror}") from error
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _fetch(catalog: ModelCatalog, card_id: str) -> None:

@@ -114,7 +114,8 @@ def _greet(url: str, settings: Settings) -> None:
 async def _settled(service: GenerationService) -> ModelStatus:
     """The current model, once it is loaded or will not be."""
     while True:
-        model = next(model for model in service.models() if model.current)
+        models = await asyncio.to_thread(service.models)
+        model = next(model for model in models if model.current)
         coming = ("loading", "on_disk") if service.settings.preload else ("loading",)
         if model.state not in coming:
             return model

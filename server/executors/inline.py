@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from server.errors import DarkroomError
 from server.executors.messages import until_end
 from server.generation import Task
 from server.plugins.manager import PluginManager
@@ -68,7 +69,7 @@ class InlineExecutor:
 
     def load(self, model: str) -> None:
         """See `Executor.load`."""
-        self._thread.submit(self._runner.load, LoadModel(model, self._weights(model)))
+        self._thread.submit(self._load, model)
 
     def unload(self, model: str) -> None:
         """See `Executor.unload`."""
@@ -80,6 +81,14 @@ class InlineExecutor:
         if self._running is not None:
             self._runner.cancel(*self._running)
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+
+    def _load(self, model: str) -> None:
+        try:
+            weights = self._weights(model)
+        except DarkroomError as error:
+            self._send(ModelState(model, "failed", error.message))
+            return
+        self._runner.load(LoadModel(model, weights))
 
     def _send(self, message: WorkerMessage) -> None:
         """Called on the runner's threads."""

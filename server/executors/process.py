@@ -43,7 +43,7 @@ class ProcessExecutor:
         """
         Args:
             options: `WorkerOptions` as JSON-compatible data.
-            weights: where the files of a model lie, by its id; raises ModelLoadFailed.
+            weights: where the files of a model lie, by its id; blocks, raises ModelLoadFailed.
         """
         self._options = options
         self._weights = weights
@@ -67,10 +67,11 @@ class ProcessExecutor:
         self, slot: str, task: Task[Any], attempt: int
     ) -> AsyncGenerator[TaskMessage, None]:
         """See `Executor.run`."""
-        command = RunTask(task.to_wire(), attempt, self._weights(task.model))
         start = self._current = TaskStarted(task.job_id, attempt)
         before = self._worker
         try:
+            weights = await asyncio.to_thread(self._weights, task.model)
+            command = RunTask(task.to_wire(), attempt, weights)
             async for message in self._run(start, command):
                 yield message
         except WorkerLost as lost:
@@ -129,7 +130,7 @@ class ProcessExecutor:
 
     async def _load(self, model: str) -> None:
         try:
-            weights = self._weights(model)
+            weights = await asyncio.to_thread(self._weights, model)
             self._listener(ModelState(model, "loading"))
             worker = await self._ready_worker()
         except DarkroomError as error:

@@ -1,4 +1,4 @@
-"""Downloads of the models that waiting jobs need; they take no slot."""
+"""Downloads of models, a few at a time; they take no slot."""
 
 from __future__ import annotations
 
@@ -18,84 +18,116 @@ log = logging.getLogger(__name__)
 #: Seconds between two reports of a download.
 REPORT_INTERVAL = 0.25
 
+#: Models that are downloaded at a time. They share one line; but a slow site must not hold up the
+#: others.
+PARALLEL = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """How far a download is. `total_bytes` is None while the sizes of files are not known."""
 
-    bytes: int
-    total_bytes: int | None
-    bytes_per_second: float | None
+    bytes: int = 0
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
 
 
 class Fetches:
-    """The running downloads, by model; one after the other, for they share one line."""
+    """The downloads that run or wait for their turn, by model."""
 
     def __init__(
         self,
         catalog: ModelCatalog,
-        report: Callable[[str, Fetched], None],
+        report: Callable[[str], None],
         ended: Callable[[str, JobFailure | None], None],
     ) -> None:
         """
         Args:
             catalog: knows the models and fetches their files.
-            report: takes a model's id and how far it is.
-            ended: takes a model's id, and why it failed, if it did.
+            report: takes a model's id, when its `progress` has changed.
+            ended: takes a model's id, and why it failed, if it did; not called after `stop`.
         """
         self._catalog = catalog
         self._report = report
         self._ended = ended
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._line = asyncio.Lock()
+        self._current: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # those that were stopped too
+        self._progress: dict[str, Fetched] = {}
+        self._gate = asyncio.Semaphore(PARALLEL)
 
     def __contains__(self, model: str) -> bool:
-        return model in self._tasks
+        return model in self._current
+
+    def progress(self, model: str) -> Fetched | None:
+        """How far a model's download is; None when there is none."""
+        return self._progress.get(model, Fetched()) if model in self else None
 
     def begin(self, model: str) -> None:
         """Download what is missing of a model, unless that is being done."""
-        if model not in self._tasks:
-            self._tasks[model] = asyncio.create_task(self._fetch(model), name=f"fetch {model}")
+        if model in self:
+            return
+        task = asyncio.create_task(self._fetch(model), name=f"fetch {model}")
+        self._current[model] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def stop(self, model: str) -> None:
         """Leave a download where it is; what is there stays for the next time."""
-        task = self._tasks.pop(model, None)
+        task = self._current.pop(model, None)
+        self._progress.pop(model, None)
         if task is not None:
             task.cancel()
 
     async def close(self) -> None:
         """Stop all."""
-        tasks = list(self._tasks.values())
-        for model in list(self._tasks):
+        for model in list(self._current):
             self.stop(model)
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _fetch(self, model: str) -> None:
-        failure: JobFailure | None = None
-        reporter = _Reporter(model, self._report)
+        task = asyncio.current_task()
+        reporter = _Reporter(lambda fetched: self._note(model, task, fetched))
         try:
-            async with self._line:
-                await self._catalog.fetch(model, reporter)
-            log.info("model %s is downloaded", model)
+            async with self._gate:
+                failure = await self._failure(model, reporter)
+        finally:
+            reporter.close()
+        # One that failed while it was stopped has no say: another may have begun since.
+        if self._current.get(model) is task:
+            del self._current[model]
+            self._progress.pop(model, None)
+            self._ended(model, failure)
+
+    async def _failure(self, model: str, reporter: _Reporter) -> JobFailure | None:
+        """Download; why that failed, if it did."""
+        try:
+            await self._catalog.fetch(model, reporter)
         except JobFailure as error:
             failure = error
         except DarkroomError as error:
             failure = SourceFailed(error.message)
         except OSError as error:
             failure = SourceFailed(f"{model} could not be downloaded: {error}")
-        finally:
-            reporter.close()
-        if failure is not None:
-            log.warning("model %s was not downloaded: %s", model, failure)
-        self._tasks.pop(model, None)
-        self._ended(model, failure)
+        except Exception:
+            # The boundary of a download: whatever nobody thought of, its jobs must not wait on.
+            log.exception("the download of %s ended in an unforeseen way", model)
+            failure = SourceFailed(f"{model} could not be downloaded: see the server's log.")
+        else:
+            log.info("model %s is downloaded", model)
+            return None
+        log.warning("model %s was not downloaded: %s", model, failure)
+        return failure
+
+    def _note(self, model: str, task: asyncio.Task[None] | None, fetched: Fetched) -> None:
+        if self._current.get(model) is task:
+            self._progress[model] = fetched
+            self._report(model)
 
 
 class _Reporter:
     """A listener of a download that reports a few times a second, the last words included."""
 
-    def __init__(self, model: str, report: Callable[[str, Fetched], None]) -> None:
-        self._model = model
+    def __init__(self, report: Callable[[Fetched], None]) -> None:
         self._report = report
         self._speed = Speed()
         self._newest: tuple[int, int | None] = (0, None)
@@ -119,5 +151,4 @@ class _Reporter:
 
     def _tell(self) -> None:
         there, total = self._newest
-        fetched = Fetched(there, total, self._speed.update(there, time.monotonic()))
-        self._report(self._model, fetched)
+        self._report(Fetched(there, total, self._speed.update(there, time.monotonic())))

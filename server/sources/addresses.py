@@ -14,9 +14,16 @@ from collections.abc import Sequence
 import httpx
 
 from server.source_errors import ForbiddenAddress
+from server.sources.references import shown
 
 #: Translates IPv4 addresses into IPv6 ones (RFC 6052): the last 32 bits are the real address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+#: What `ipaddress` calls global, and yet leads into one's own network: translation of IPv4 by local
+#: rules (RFC 8215), the two forms with an IPv4 address that went out of use, site-local addresses.
+_LOCAL = tuple(
+    map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "fec0::/10"))
+)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -41,6 +48,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
         Raises:
             ForbiddenAddress: its address is not allowed.
+            httpx.InvalidURL: its host's name cannot be one.
             httpx.TransportError: it cannot be reached.
         """
         self._check_scheme(request.url)
@@ -80,12 +88,15 @@ async def resolve(url: httpx.URL) -> list[str]:
 
     Raises:
         httpx.ConnectError: the name is not known.
+        httpx.InvalidURL: it cannot be a name.
     """
     host = url.raw_host.decode("ascii")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host, url.port, type=socket.SOCK_STREAM
         )
+    except UnicodeError as error:
+        raise httpx.InvalidURL(f"{host!r} is not a host's name") from error
     except OSError as error:
         raise httpx.ConnectError(f"{host}: {error.strerror or error}") from error
     return list(dict.fromkeys(str(place[0]) for *_, place in found))
@@ -95,6 +106,8 @@ def is_public(address: str) -> bool:
     """Whether an IP address is public; of an IPv4 address wrapped in IPv6, the inner counts."""
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
+        if any(parsed in network for network in _LOCAL):
+            return False
         inner = parsed.ipv4_mapped or parsed.sixtofour
         if parsed in _NAT64:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
@@ -117,4 +130,4 @@ def _to(address: str, request: httpx.Request) -> httpx.Request:
 
 
 def _origin(url: httpx.URL) -> str:
-    return str(url.copy_with(raw_path=b"/", fragment=None))
+    return shown(str(url.copy_with(raw_path=b"/", fragment=None)))

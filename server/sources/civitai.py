@@ -78,12 +78,15 @@ async def list_files(reference: Civitai, client: SourceClient) -> Manifest:
             f"{reference}: its author allows to use it on the site only, not to download it."
         )
     file = _choose(reference, version.files)
-    name = file.name if is_safe(file.name) else f"{file.id}{suffix(file.name)}"
+    # Files of one version may have the same name.
+    path = f"{file.id}/{file.name}"
+    if not is_safe(path):
+        path = f"{file.id}/{file.id}{suffix(file.name)}"
     sha256 = file.hashes.sha256.lower() if file.hashes and file.hashes.sha256 else None
     # sizeKB has two decimals: some bytes are lost.
     size = None if file.size_kb is None else round(file.size_kb * 1024)
-    remote = RemoteFile(name, file.download_url, size, sha256, exact=False)
-    return Manifest(reference, str(number), (remote,), name)
+    remote = RemoteFile(path, file.download_url, size, sha256, exact=False)
+    return Manifest(reference, str(number), (remote,), path)
 
 
 async def _newest(reference: Civitai, client: SourceClient) -> int:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from server import __version__
 from server.source_errors import NotAWeightsFile, OfflineSource, SourceFailed, SourceUnreachable
 from server.sources.addresses import GuardedTransport
+from server.sources.references import shown
 from server.sources.refusals import refusal
 from server.sources.sites import Sites
 
@@ -32,6 +33,9 @@ LONGEST_PAUSE = 60.0
 
 #: Bytes of an answer that is read at once; a repository's listing is far below.
 LARGEST_ANSWER = 64 * 1024 * 1024
+
+#: Most seconds that such an answer takes.
+LONGEST_ANSWER = 120.0
 
 
 class Passing(Exception):
@@ -91,7 +95,7 @@ class SourceClient:
             return kind.model_validate_json(body)
         except ValidationError as error:
             raise SourceFailed(
-                f"{_shown(url)} did not answer as it should ({error.error_count()} differences). "
+                f"{shown(url)} did not answer as it should ({error.error_count()} differences). "
                 "Check the reference, and try again later."
             ) from error
 
@@ -109,7 +113,7 @@ class SourceClient:
         """
         if self.sites.offline:
             raise OfflineSource(
-                f"{_shown(url)} is needed, and HF_HUB_OFFLINE forbids to use the network. Unset "
+                f"{shown(url)} is needed, and HF_HUB_OFFLINE forbids to use the network. Unset "
                 "it, or bring the files here another way and name their folder as the source."
             )
         try:
@@ -119,9 +123,13 @@ class SourceClient:
                 yield response
             finally:
                 await response.aclose()
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except httpx.InvalidURL as error:
+            raise SourceFailed(
+                f"{shown(url)} leads to an address that cannot be used: {error}. Check it."
+            ) from error
+        except httpx.RequestError as error:
             reason = str(error) or type(error).__name__
-            raise Passing(f"{_shown(url)} cannot be reached: {reason}") from error
+            raise Passing(f"{shown(url)} cannot be reached: {reason}") from error
 
     async def patiently(
         self, attempt: Callable[[], Awaitable[T]], gained: Callable[[], int] = lambda: 0
@@ -164,37 +172,40 @@ class SourceClient:
                 return response
             await response.aclose()
             url = url.join(response.headers["Location"])
-        raise SourceFailed(f"{_shown(str(url))} redirects in circles. Check the address.")
+        raise SourceFailed(f"{shown(str(url))} redirects in circles. Check the address.")
 
     async def _check(self, response: httpx.Response) -> None:
         site = self.sites.of(response.url)
         status = response.status_code
         if status in (408, 429) or status >= 500:
-            address = _shown(str(response.url))
+            address = shown(str(response.url))
             raise Passing(f"{address} answered {status}", _retry_after(response))
         if status not in (200, 206, 416):
             raise refusal(response, await read(response, 64 * 1024), site)
         if response.headers.get("Content-Type", "").lower().startswith("text/html"):
             raise NotAWeightsFile(
-                f"{_shown(str(response.url))} is a web page, not a file. Open it in a browser: it "
+                f"{shown(str(response.url))} is a web page, not a file. Open it in a browser: it "
                 "may be a login page (set HF_TOKEN for the hub, CIVITAI_API_KEY for civitai), or "
                 "the address of a page about the file instead of the file's own."
             )
 
 
 async def read(response: httpx.Response, limit: int) -> bytes:
-    """The body of an answer, cut off after about `limit` bytes."""
+    """The body of an answer, cut off after about `limit` bytes.
+
+    Raises:
+        Passing: it takes longer than `LONGEST_ANSWER`.
+    """
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > limit:
-            break
+    try:
+        async with asyncio.timeout(LONGEST_ANSWER):
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > limit:
+                    break
+    except TimeoutError as error:
+        raise Passing(f"{shown(str(response.url))} answers too slowly") from error
     return bytes(body)
-
-
-def _shown(url: str) -> str:
-    """An address without its query, which may hold a key."""
-    return url.partition("?")[0]
 
 
 def _retry_after(response: httpx.Response) -> float | None:

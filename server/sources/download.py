@@ -6,23 +6,24 @@ import asyncio
 import errno
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import httpx
 from filelock import AsyncFileLock
 
-from server.source_errors import DiskFull, NotAWeightsFile, SourceFailed
+from server.source_errors import DiskFull, NotAWeightsFile, SourceFailed, SourceUnreachable
 from server.sources.client import Passing, SourceClient
-from server.sources.formats import check_beginning, refuse_pickle
+from server.sources.formats import HEAD, check_beginning, refuse_pickle
 from server.sources.listing import total_size
 from server.sources.manifest import Manifest, RemoteFile
 from server.sources.marker import Marker
-from server.sources.part import Part, is_wrong_size, wrong_size
-from server.sources.progress import Listener, Tally
+from server.sources.part import Part, wrong_size
+from server.sources.progress import Listener, Pace, Tally
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Bytes that are written at a time.
@@ -65,9 +66,9 @@ async def fetch(
         async with AsyncFileLock(folder / LOCK):
             tally = Tally(manifest.files, progress)
             downloads = [_Download(file, folder, client, tally) for file in manifest.files]
-            check_space(folder, sum(download.missing for download in downloads))
+            await asyncio.to_thread(_look, downloads, folder)
             await _all(downloads, parallel)
-            Marker.of(manifest, folder).write(folder)
+            await asyncio.to_thread(_mark, manifest, folder)
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -86,9 +87,20 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
+def _look(downloads: Sequence[_Download], folder: Path) -> None:
+    """See what is there, and whether the rest fits."""
+    check_space(folder, sum(download.look() for download in downloads))
+
+
+def _mark(manifest: Manifest, folder: Path) -> None:
+    Marker.of(manifest, folder).write(folder)
+
+
 async def _all(downloads: Sequence[_Download], parallel: int) -> None:
     """Run the downloads; the first failure ends the others, which stay resumable."""
     gate = asyncio.Semaphore(parallel)
+    for download in downloads:
+        download.tell()
 
     async def one(download: _Download) -> None:
         async with gate:
@@ -111,17 +123,23 @@ class _Download:
         self._client = client
         self._tally = tally
         self._part = Part(folder / file.path, file)
-        there = self._complete_size()
-        self._is_there = there is not None
-        tally.update(file.path, self._part.on_disk if there is None else there, there)
+        self._pace = Pace()
+        self._complete: int | None = None
+        self._begun = 0
 
-    @property
-    def missing(self) -> int:
-        """Bytes still to download; 0 when the size is not known."""
-        return 0 if self._is_there else max(0, (self._file.size or 0) - self._part.on_disk)
+    def look(self) -> int:
+        """See what is there; the bytes still to download, 0 when the size is not known. Blocks."""
+        self._complete = self._complete_size()
+        self._begun = self._part.on_disk
+        return 0 if self._complete is not None else max(0, (self._file.size or 0) - self._begun)
+
+    def tell(self) -> None:
+        """Tell the listener what was there."""
+        there = self._begun if self._complete is None else self._complete
+        self._tally.update(self._file.path, there, self._complete)
 
     async def run(self) -> None:
-        if self._is_there:
+        if self._complete is not None:
             return
         try:
             while await _in_thread(self._part.catch_up):
@@ -136,7 +154,7 @@ class _Download:
         """The size of the file when an earlier download completed it."""
         path = self._part.target
         size = path.stat().st_size if path.is_file() else None
-        return None if size is None or is_wrong_size(self._file, size) else size
+        return size if size is not None and self._file.can_have(size) else None
 
     def _is_long_enough(self) -> bool:
         """Whether every byte is there: the process ended before it could say so."""
@@ -146,23 +164,24 @@ class _Download:
         part = self._part
         async with self._client.get(self._file.url, self._range()) as response:
             total = total_size(response)
-            self._check_size(total)
+            await self._check_size(total)
             if response.status_code == 416:
-                self._settle_range(total)
+                await self._settle_range(total)
                 return
             if response.status_code == 200 or part.size == 0:
-                part.restart(_validator(response))
+                await _in_thread(part.restart, _validator(response))
             else:
                 _check_range(response, part.size)
-            check_space(self._folder, max(0, (total or 0) - part.size))
-            async for chunk in response.aiter_raw(CHUNK):
-                await self._take(chunk, total)
+            await _in_thread(check_space, self._folder, max(0, (total or 0) - part.size))
+            async with aclosing(_chunks(response, self._pace)) as chunks:
+                async for chunk in chunks:
+                    await self._take(chunk, total)
         if part.size < (total or 0):
             raise Passing(f"{self._file.path} ended after {part.size} of {total} bytes")
 
     async def _take(self, chunk: bytes, total: int | None) -> None:
         if self._part.size == 0:
-            self._check_beginning(chunk)
+            await self._check_beginning(chunk)
         await _in_thread(self._part.write, chunk)
         self._tally.update(self._file.path, self._part.size, total)
 
@@ -173,23 +192,47 @@ class _Download:
         condition = {"If-Range": validator} if validator else {}
         return {"Range": f"bytes={self._part.size}-", **condition}
 
-    def _settle_range(self, total: int | None) -> None:
+    async def _settle_range(self, total: int | None) -> None:
         """Nothing comes after our part: either it is the whole file, or it is of another."""
         if total != self._part.size:
-            self._part.discard()
+            await _in_thread(self._part.discard)
             raise Passing(f"{self._file.path} has changed", wait=0.0)
 
-    def _check_size(self, total: int | None) -> None:
-        if total is not None and is_wrong_size(self._file, total):
-            self._part.discard()
+    async def _check_size(self, total: int | None) -> None:
+        if total is not None and not self._file.can_have(total):
+            await _in_thread(self._part.discard)
             raise wrong_size(self._file, total)
 
-    def _check_beginning(self, chunk: bytes) -> None:
+    async def _check_beginning(self, chunk: bytes) -> None:
         try:
             check_beginning(self._file.path, chunk)
         except NotAWeightsFile:
-            self._part.discard()
+            await _in_thread(self._part.discard)
             raise
+
+
+async def _chunks(response: httpx.Response, pace: Pace) -> AsyncGenerator[bytes, None]:
+    """A body in pieces worth writing, as long as it comes fast enough; what came before a
+    connection broke is among them.
+
+    Raises:
+        SourceUnreachable: next to nothing comes.
+    """
+    kept = bytearray()
+    try:
+        with pace.running(response.url.host):
+            async for piece in response.aiter_raw():
+                pace.note(len(piece))
+                kept += piece
+                while len(kept) >= CHUNK:
+                    yield bytes(kept[:CHUNK])
+                    del kept[:CHUNK]
+    except (httpx.TransportError, SourceUnreachable):
+        if len(kept) >= HEAD:
+            yield bytes(kept)
+        raise
+    if kept:
+        yield bytes(kept)
 
 
 def _check_range(response: httpx.Response, size: int) -> None:
@@ -206,9 +249,9 @@ def _validator(response: httpx.Response) -> str | None:
     return (etag if etag.startswith('"') else date) or None
 
 
-async def _in_thread(function: Callable[..., T], *arguments: bytes) -> T:
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call in a thread; a cancellation waits for its end, so that nobody closes its file."""
-    call = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import json
+from pathlib import Path, PurePosixPath
 
 from server.source_errors import NotAWeightsFile, UnsafeFile
 
@@ -14,6 +15,9 @@ PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 
 #: Bytes of a file's beginning that tell whether it is what its name says.
 HEAD = 9
+
+#: What is not a tensor in a safetensors file's header.
+_METADATA = "__metadata__"
 
 #: safetensors' own limit for its header, in bytes.
 _LARGEST_HEADER = 100_000_000
@@ -55,6 +59,32 @@ def check_beginning(name: str, head: bytes) -> None:
             f"{name} does not begin like a safetensors file: it may be a web page, an error "
             "message or a renamed pickle. Open the address in a browser to see what it is."
         )
+
+
+def told_size(path: Path, name: str) -> int | None:
+    """The bytes that a file of weights has as its own header tells. Blocks.
+
+    Args:
+        path: the file, begun as `check_beginning` wants it.
+        name: its name; of other than safetensors nothing is told: None.
+
+    Raises:
+        NotAWeightsFile: its header cannot be read.
+    """
+    if suffix(name) != ".safetensors":
+        return None
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = stream.read(length)
+    try:
+        entries = json.loads(header)
+        ends = [entry["data_offsets"][1] for key, entry in entries.items() if key != _METADATA]
+        return 8 + length + max(map(int, ends), default=0)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise NotAWeightsFile(
+            f"{name} has no header of a safetensors file, or only the beginning of one. Try again; "
+            "if it stays so, check the address."
+        ) from error
 
 
 def _is_safetensors(head: bytes) -> bool:

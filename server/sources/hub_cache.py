@@ -55,7 +55,7 @@ def _is_there(component: Path, kind: str, selection: Selection) -> bool:
 def _index(path: Path) -> dict[str, Any]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return index if isinstance(index, dict) else {}
 

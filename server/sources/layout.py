@@ -52,7 +52,11 @@ def choose(names: Collection[str], index: Mapping[str, Any] | None, selection: S
         UnsafeFile: the weights are pickles only.
     """
     if index is not None:
-        return Chosen((INDEX, *_of_pipeline(names, components(index, selection), selection)))
+        wanted = components(index, selection)
+        if selection.only is not None and not wanted:
+            raise SourceMissing(f"the pipeline has no component `{selection.only}`.")
+        files = tuple(_of_pipeline(names, wanted, selection))
+        return Chosen(files if selection.only is not None else (INDEX, *files))
     here = [name for name in names if "/" not in name]
     if "config.json" in here:
         return Chosen(tuple(of_component(here, None, selection.variant)))
@@ -72,7 +76,7 @@ def components(index: Mapping[str, Any], selection: Selection) -> dict[str, str]
         for name, value in index.items()
         if isinstance(value, list) and len(value) == 2 and isinstance(value[1], str)
     }
-    return {name: kind for name, kind in pairs.items() if name not in selection.without}
+    return {name: kind for name, kind in pairs.items() if selection.wants(name)}
 
 
 def of_component(names: Collection[str], kind: str | None, variant: str | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from email.message import Message
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from server.sources.client import SourceClient
 from server.sources.formats import WEIGHTS, refuse_pickle, suffix
 from server.sources.kinds import Civitai, Hub, Remote, Url
 from server.sources.manifest import PLAIN, Manifest, RemoteFile, Selection
+from server.sources.references import shown
 
 
 async def list_files(
@@ -49,7 +51,7 @@ async def _of_address(reference: Url, client: SourceClient) -> Manifest:
     refuse_pickle(name)
     if suffix(name) not in WEIGHTS:
         raise NotAWeightsFile(
-            f"{reference.url.partition('?')[0]} gives {name!r}, which is neither .safetensors nor "
+            f"{shown(reference.url)} gives {name!r}, which is neither .safetensors nor "
             ".gguf. Name the address of the file itself."
         )
     file = RemoteFile(name, reference.url, size)
@@ -70,4 +72,4 @@ def total_size(response: httpx.Response) -> int | None:
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:
         total = response.headers.get("Content-Length", "")
-    return int(total) if total.isdecimal() else None
+    return int(total) if re.fullmatch("[0-9]{1,18}", total) else None

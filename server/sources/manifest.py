@@ -10,10 +10,16 @@ from server.source_errors import SourceFailed
 from server.sources.kinds import Hub, Remote
 
 #: Paths that stay below their folder on every system, and cannot be taken for our own files.
-_SAFE_SEGMENT = re.compile(r'(?![. ])[^/\\:*?"<>|\x00-\x1f\x7f]{1,240}(?<![. ])')
+_SAFE_SEGMENT = re.compile(r'(?![. ])[^/\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]+(?<![. ])')
 
 #: The end of the name of a file that is not complete.
 PART = ".part"
+
+#: Bytes of the longest name that leaves room for those of our own files about it.
+_LONGEST_NAME = 255 - len(f".{PART}")
+
+#: Bytes by which a size may be off that a site rounds.
+ROUNDING = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +31,25 @@ class Selection:
         without: components that are not wanted, since they come from elsewhere.
         bare: components of which only the configuration is wanted, since their weights come from
             elsewhere.
+        only: the one component that is wanted, where the folder is a whole pipeline.
     """
 
     variant: str | None = None
     without: frozenset[str] = frozenset()
     bare: frozenset[str] = frozenset()
+    only: str | None = None
 
     def covers(self, other: Selection) -> bool:
         """Whether what was selected so holds all that `other` selects."""
-        return (
-            self.variant == other.variant
-            and self.without <= other.without
-            and self.bare <= other.bare | other.without
-        )
+        if self.variant != other.variant or self.only not in (None, other.only):
+            return False
+        if other.only is not None:
+            return other.only not in self.without | self.bare
+        return self.without <= other.without and self.bare <= other.bare | other.without
+
+    def wants(self, component: str) -> bool:
+        """Whether anything of a component is selected."""
+        return component not in self.without and self.only in (None, component)
 
     def of(self, reference: Remote) -> Selection:
         """What it comes to: a place that is one file leaves nothing to select."""
@@ -58,7 +70,7 @@ class RemoteFile:
         url: where it is.
         size: bytes; None when the site does not tell.
         sha256: 64 hexadecimal digits in lower case; None when the site does not tell.
-        exact: whether `size` is exact; some sites round it.
+        exact: whether `size` is exact; some sites round it, by less than `ROUNDING`.
     """
 
     path: str
@@ -77,6 +89,16 @@ class RemoteFile:
                 f"The site names a file {self.path!r}, which cannot be stored here. Download it "
                 "yourself and name the local file."
             )
+
+    @property
+    def largest(self) -> int | None:
+        """The most bytes that it can have; None when nothing is known."""
+        return None if self.size is None else self.size + (0 if self.exact else ROUNDING)
+
+    def can_have(self, size: int) -> bool:
+        """Whether a file of so many bytes can be this one."""
+        rounding = 0 if self.exact else ROUNDING
+        return self.size is None or abs(size - self.size) <= rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +119,10 @@ class Manifest:
     main: str = ""
     selection: Selection = PLAIN
 
-    @property
-    def size(self) -> int | None:
-        """Bytes in all; None when that of a file is not known."""
-        sizes = [file.size for file in self.files]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
 
 def is_safe(path: str) -> bool:
     """Whether a relative path stays below its folder and can be made on every system."""
     segments = path.split("/")
     named = all(_SAFE_SEGMENT.fullmatch(segment) for segment in segments)
-    return named and not PurePosixPath(path).name.endswith(PART)
+    fits = named and all(len(segment.encode()) <= _LONGEST_NAME for segment in segments)
+    return fits and not PurePosixPath(path).name.endswith(PART)

@@ -34,6 +34,7 @@ class Marker(BaseModel):
     variant: str | None
     without: frozenset[str]
     bare: frozenset[str] = frozenset()
+    only: str | None = None
     files: dict[str, int]
     completed: float
 
@@ -47,18 +48,19 @@ class Marker(BaseModel):
             variant=manifest.selection.variant,
             without=manifest.selection.without,
             bare=manifest.selection.bare,
+            only=manifest.selection.only,
             files={file.path: (folder / file.path).stat().st_size for file in manifest.files},
             completed=time.time(),
         )
 
     @property
     def selection(self) -> Selection:
-        return Selection(self.variant, self.without, self.bare)
+        return Selection(self.variant, self.without, self.bare, self.only)
 
     def write(self, folder: Path) -> None:
         """Write it durably: after a crash there is a whole marker or none."""
-        identity = f"{self.reference}\n{self.variant}\n{sorted(self.without)}\n{sorted(self.bare)}"
-        digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        chosen = (self.variant, sorted(self.without), sorted(self.bare), self.only)
+        digest = hashlib.sha256(f"{self.reference}\n{chosen}".encode()).hexdigest()[:12]
         path = folder / f"{PREFIX}{digest}.json"
         temporary = path.with_suffix(".tmp")
         with temporary.open("w", encoding="utf-8") as file:

@@ -8,7 +8,8 @@ import json
 import os
 from pathlib import Path
 
-from server.source_errors import HashMismatch, SizeMismatch
+from server.source_errors import HashMismatch, NotAWeightsFile, SizeMismatch
+from server.sources.formats import told_size
 from server.sources.manifest import PART, RemoteFile
 
 #: Bytes that are hashed in one go when a download is taken up again.
@@ -75,7 +76,7 @@ class Part:
             left = left[self._stream.write(left) :]
         self._sha256.update(data)
         self.size += len(data)
-        if self._file.exact and self.size > (self._file.size or self.size):
+        if self.size > (self._file.largest or self.size):
             raise wrong_size(self._file, self.size)  # an answer of unknown length that never ends
 
     def complete(self) -> None:
@@ -83,10 +84,11 @@ class Part:
 
         Raises:
             SizeMismatch, HashMismatch: it is not what the site tells; nothing is left of it.
+            SizeMismatch, NotAWeightsFile: it is not what it tells itself.
         """
         try:
             self._check()
-        except (SizeMismatch, HashMismatch):
+        except (SizeMismatch, HashMismatch, NotAWeightsFile):
             self.discard()
             raise
         if self._stream is not None:
@@ -111,12 +113,18 @@ class Part:
 
     def _check(self) -> None:
         name, digest = self._file.path, self._sha256.hexdigest()
-        if is_wrong_size(self._file, self.size):
+        if not self._file.can_have(self.size):
             raise wrong_size(self._file, self.size)
         if self._file.sha256 not in (None, digest):
             raise HashMismatch(
                 f"{name} has the SHA-256 {digest}, not {self._file.sha256} as its site tells; it "
                 "was removed. Try again; if it stays so, do not use this source."
+            )
+        told = told_size(self._path, name)
+        if told not in (None, self.size):
+            raise SizeMismatch(
+                f"{name} has {self.size} bytes, not the {told} that its own header tells. Try "
+                "again; if it stays so, the file there is damaged."
             )
 
     def _fits(self) -> bool:
@@ -131,11 +139,6 @@ class Part:
         except (OSError, ValueError):
             return {}
         return notes if isinstance(notes, dict) else {}
-
-
-def is_wrong_size(file: RemoteFile, size: int) -> bool:
-    """Whether a file of `size` bytes cannot be this one."""
-    return file.exact and file.size not in (None, size)
 
 
 def wrong_size(file: RemoteFile, size: int) -> SizeMismatch:

@@ -1,11 +1,12 @@
 """Source references: from the words that say where weights are to a value.
 
-Every reference has one canonical text: `parse(str(reference)) == reference`. An `org/name` that
-is also a path below `base` means that folder or file; `hf:org/name` is always the hub's.
+Every reference has one canonical text: `parse(str(reference)) == reference`. Relative paths are
+relative to the current folder, and an `org/name` is always the hub's.
 """
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,43 +25,31 @@ FORMS = (
     "huggingface.co, the https address of a .safetensors or .gguf file, `package:NAME/FOLDER`"
 )
 
+_PASSWORD = re.compile(r"((?:https?:)?//|https?:/?).*@", re.IGNORECASE | re.DOTALL)
+_QUERY = re.compile(r"\?.*", re.DOTALL)
 
-def parse(text: str, base: Path | None = None) -> Reference:
+
+def parse(text: str) -> Reference:
     """Read a reference.
 
     Args:
         text: one of `FORMS`.
-        base: the folder that relative paths are relative to; None: the current one, and
-            `org/name` is the hub's even when it has such a folder.
 
     Raises:
         MalformedReference: it has none of the forms.
         UnsafeFile: it names a pickle.
     """
-    reference = _read(text, base) if text.isprintable() else None
+    reference = _read(text) if text.isprintable() else None
     if reference is None:
-        raise MalformedReference(f"{text!r} does not say where weights are. Write {FORMS}.")
+        raise MalformedReference(f"{shown(text)!r} does not say where weights are. Write {FORMS}.")
     refuse_pickle(_name(reference))
     return reference
 
 
-def locate(source: str) -> Path:
-    """The path of the weights that `source`, a reference to this machine, names.
-
-    Raises:
-        SourceMissing: they are not there.
-        UnsafeFile: it names a pickle.
-    """
-    try:
-        reference = parse(source)
-    except MalformedReference as error:
-        raise SourceMissing(error.message) from error
-    if not isinstance(reference, Package | Local):
-        raise SourceMissing(f"{source} is not on this machine.")
-    path = local_path(reference)
-    if not path.exists():
-        raise SourceMissing(f"The weights are not where the card says: {path}")
-    return path
+def shown(text: str) -> str:
+    """A reference as it may be logged and shown: without a password or a query in it, which may
+    hold a key."""
+    return _QUERY.sub("?…", _PASSWORD.sub(r"\1…@", text))
 
 
 def local_path(reference: Package | Local) -> Path:
@@ -81,27 +70,24 @@ def local_path(reference: Package | Local) -> Path:
     return folder / reference.subfolder
 
 
-def _read(text: str, base: Path | None) -> Reference | None:
+def _read(text: str) -> Reference | None:
     if text.startswith(PACKAGE):
         return Package.read(text.removeprefix(PACKAGE))
     if text.startswith(HUB):
         return Hub.read(text.removeprefix(HUB))
     if text.startswith(CIVITAI):
         return Civitai.read(text.removeprefix(CIVITAI))
-    return _of_this_machine(text, base) or links.address(text) or links.air(text) or Hub.read(text)
+    return _of_this_machine(text) or links.address(text) or links.air(text) or Hub.read(text)
 
 
-def _of_this_machine(text: str, base: Path | None) -> Local | None:
+def _of_this_machine(text: str) -> Local | None:
     try:
         path = Path(text).expanduser()
     except RuntimeError:  # `~somebody` whom this machine does not know
         return None
     says_so = path.is_absolute() or text.startswith((".", "~"))
     is_bare_file = len(path.parts) == 1 and ":" not in text and suffix(text) in WEIGHTS
-    lies_there = base is not None and bool(text) and (base / path).exists()
-    if not (says_so or is_bare_file or lies_there):
-        return None
-    return Local((base or Path()).absolute() / path)
+    return Local(path.absolute()) if says_so or is_bare_file else None
 
 
 def _name(reference: Reference) -> str:

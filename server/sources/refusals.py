@@ -13,6 +13,7 @@ from server.source_errors import (
     SourceMissing,
     SourceUnauthorized,
 )
+from server.sources.references import shown
 from server.sources.sites import Site
 
 
@@ -25,7 +26,7 @@ def refusal(response: httpx.Response, body: bytes, site: Site | None) -> SourceF
         site: the site it came from, None when it is another host.
     """
     status, code = response.status_code, response.headers.get("X-Error-Code", "")
-    address = str(response.url.copy_with(query=None))
+    address = shown(str(response.url))
     told = _told(body)
     if code == "GatedRepo":
         return GatedSource(_gated(response.url, site))
@@ -65,14 +66,14 @@ def _key_needed(status: int, site: Site | None) -> str:
 def _page(url: httpx.URL) -> str:
     """The repository's page, from the address of one of its files or of the hub's API."""
     segments = url.path.removeprefix("/api/models").strip("/").split("/")[:2]
-    return str(url.copy_with(path="/" + "/".join(segments), query=None))
+    return shown(str(url.copy_with(path="/" + "/".join(segments), query=None)))
 
 
 def _told(body: bytes) -> str:
     """The site's own words, if it answered with JSON that has any."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     words = told.get("error") or told.get("message") if isinstance(told, dict) else None
     return words[:200] if isinstance(words, str) else ""

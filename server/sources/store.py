@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ class ModelStore:
 
         Raises:
             SourceMissing: the reference names a package that is not installed.
+            OSError: the disk does not tell.
         """
         if isinstance(reference, Package | Local):
             path = local_path(reference)
@@ -49,21 +49,16 @@ class ModelStore:
         """Where the files of a manifest go."""
         return self._home(manifest.reference) / manifest.revision
 
-    def size(self, reference: Remote) -> int:
-        """Bytes that a reference takes here, what is incomplete included."""
-        files = (path for folder in self._folders(reference) for path in folder.rglob("*"))
-        return sum(path.stat().st_size for path in files if path.is_file())
-
-    def remove(self, reference: Remote) -> int:
-        """Remove what was downloaded for a reference, complete or not; the bytes that are free now.
-
-        Files that another reference to the same revision uses go with it. The hub's cache is left
-        alone.
-        """
-        size = self.size(reference)
-        for folder in self._folders(reference):
-            shutil.rmtree(folder)
-        return size
+    def folders(self, reference: Remote) -> list[Path]:
+        """Every folder that holds (parts of) a reference's files. Files that another reference to
+        the same revision uses lie there too. The hub's cache is left out."""
+        marked = {folder for folder, _ in self._marked(reference)}
+        home, revision = self._home(reference), _revision(reference)
+        if revision is not None:
+            marked |= {folder for folder in _subfolders(home) if folder.name == revision}
+        elif isinstance(reference, Hub):
+            marked |= set(_subfolders(home))  # of an interrupted download no more is known
+        return sorted(marked)
 
     def _home(self, reference: Remote) -> Path:
         """The folder with a folder per revision."""
@@ -81,16 +76,6 @@ class ModelStore:
         ]
         found.sort(key=lambda pair: -pair[1].completed)
         yield from found
-
-    def _folders(self, reference: Remote) -> list[Path]:
-        """Every folder that holds (parts of) a reference's files."""
-        marked = {folder for folder, _ in self._marked(reference)}
-        home, revision = self._home(reference), _revision(reference)
-        if revision is not None:
-            marked |= {folder for folder in _subfolders(home) if folder.name == revision}
-        elif isinstance(reference, Hub):
-            marked |= set(_subfolders(home))  # of an interrupted download no more is known
-        return sorted(marked)
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from server.snapshots import (
     TaskFinished,
     TaskMessage,
     TaskStarted,
+    Weights,
 )
 from tests.support import COLOURS, PLUGINS, fill_folder, weights_at
 
@@ -105,6 +107,24 @@ async def test_a_task_is_cancelled_while_its_worker_starts() -> None:
         await asyncio.sleep(0.01)
         running.cancel(task().job_id, 1)
         assert await collecting == [TaskCancelled()]
+
+
+async def test_looking_for_weights_holds_nothing_up_and_a_cancel_meanwhile_is_heard() -> None:
+    looking, proceed = threading.Event(), threading.Event()
+
+    def weights(model: str) -> Weights:
+        looking.set()
+        assert proceed.wait(20)
+        return weights_at()
+
+    running = ProcessExecutor({"device": "cpu", "plugin_folder": str(PLUGINS)}, weights)
+    running.load("colours")
+    collecting = asyncio.create_task(collect(running, task(), 1))
+    await asyncio.to_thread(looking.wait, 20)
+    running.cancel(task().job_id, 1)
+    proceed.set()
+    assert await collecting == [TaskCancelled()]
+    await running.close()
 
 
 async def test_a_loaded_model_that_is_loaded_again_says_so() -> None:

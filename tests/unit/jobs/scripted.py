@@ -9,7 +9,7 @@ from typing import Any
 
 from server.catalog import ModelCatalog
 from server.config import Settings
-from server.errors import WorkerLost
+from server.errors import JobFailure, WorkerLost
 from server.gallery import Gallery
 from server.generation import Task
 from server.inputs import InputImages
@@ -153,18 +153,20 @@ class Bench:
     def __init__(self, store: JobStore, gallery: Gallery, inputs: InputImages) -> None:
         self.store, self.gallery = store, gallery
         self.plugins: PluginManager = discover(PLUGINS)
+        self.catalog = ModelCatalog(self.plugins, ModelFiles(Settings()))
         self.executor = ScriptedExecutor()
         self.ended: list[str] = []
+        self.fetched: list[tuple[str, JobFailure | None]] = []
         self.manager = JobManager(
             store=store,
             gallery=gallery,
             inputs=inputs,
-            catalog=ModelCatalog(self.plugins, ModelFiles(Settings())),
+            catalog=self.catalog,
             plugins=self.plugins,
             executor=self.executor,
             paused=False,
             job_ended=lambda: self.ended.append("job"),
-            model_fetched=lambda model: None,
+            model_fetched=lambda model, failure: self.fetched.append((model, failure)),
         )
 
     def submit(self, num_images: int = 2) -> Job:

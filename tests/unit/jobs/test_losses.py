@@ -74,7 +74,7 @@ async def test_a_requeued_job_goes_before_those_that_came_later(bench: Bench) ->
 async def test_a_worker_that_never_starts_fails_the_job_with_its_last_words(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.jobs.manager.MAX_PAUSE", 0.01)
+    monkeypatch.setattr("server.jobs.losses.MAX_PAUSE", 0.01)
     bench.executor.scripts = [never_start, never_start, never_start, make_all]
     job, following = bench.submit(1), bench.submit(1)
     async with bench.started():

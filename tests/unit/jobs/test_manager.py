@@ -127,7 +127,7 @@ async def test_an_image_that_cannot_be_stored_fails_the_job_and_no_other(
 async def test_a_full_disk_delays_a_change_and_loses_none(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.jobs.manager.MAX_PAUSE", 0.01)
+    monkeypatch.setattr("server.jobs.persisting.MAX_PAUSE", 0.01)
     real, refusals = bench.store.finish, iter(range(2))
 
     def finish(*args: Any, **kwargs: Any) -> Job:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.errors import ForbiddenAddress
+from server.source_errors import ForbiddenAddress
 from server.sources.addresses import GuardedTransport, is_public
 from server.sources.client import SourceClient, read
 from tests.fake_sources import FakeSources, answer
@@ -37,6 +37,11 @@ from tests.fake_sources import FakeSources, answer
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::7f00:1",
+        "::808:808",
+        "::ffff:0:127.0.0.1",
+        "fec0::1",
     ],
 )
 def test_what_is_not_public(address: str) -> None:

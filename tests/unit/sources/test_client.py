@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from server.errors import (
+from server.source_errors import (
     ForbiddenAddress,
     OfflineSource,
     SourceFailed,
@@ -117,6 +117,17 @@ def test_the_environment_tells_sites_and_keys(tmp_path: Path) -> None:
     assert "stored" not in repr(sites) and "secret" not in repr(sites)
 
 
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.example.org"])
+async def test_a_name_that_cannot_be_one_is_refused_at_once(
+    fake: FakeSources, client: SourceClient, host: str
+) -> None:
+    fake.fail("/start", *[redirect(f"https://{host}/x")] * 2)
+    with pytest.raises(SourceFailed, match="address") as caught:
+        await client.read(f"{fake.hub_url}/start", Anything)
+    assert type(caught.value) is SourceFailed
+    assert len(fake.seen) == 1, "another try would not help"
+
+
 # --- patience ------------------------------------------------------------------------------
 
 
@@ -153,6 +164,24 @@ async def test_the_pause_is_what_the_site_asks_for_up_to_a_limit(
     fake.fail("/api/v1/models/1", *faults, answer(500))
     await client.read(f"{fake.civitai_url}/api/v1/models/1", Anything)
     assert pauses == [7.0, 60.0, 0.04, 0.08, 0.16]
+
+
+async def test_a_body_that_cannot_be_decoded_is_a_failure_that_may_pass(
+    fake: FakeSources, client: SourceClient
+) -> None:
+    fake.fail("/x", answer(200, b"not gzip", Content_Encoding="gzip"), answer(200, b"{}"))
+    await client.read(f"{fake.hub_url}/x", Anything)
+    assert len(fake.seen) == 2
+
+
+async def test_an_answer_that_drips_is_not_waited_for(
+    fake: FakeSources, client: SourceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.sources.client.LONGEST_ANSWER", 0.2)
+    monkeypatch.setattr("server.sources.client.RETRIES", 0)
+    fake.fail("/x", fake.drip(b"{}" + b" " * 1000, 0.02))
+    with pytest.raises(SourceUnreachable, match="too slowly"):
+        await client.read(f"{fake.hub_url}/x", Anything)
 
 
 async def test_nobody_there(client: SourceClient) -> None:
@@ -211,6 +240,25 @@ def test_a_refusal_says_what_to_do(
     assert type(error) is kind and "secret" not in error.message
     with pytest.raises(kind, match=words):
         raise error
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 418, 500])
+async def test_a_password_that_a_redirect_brings_is_not_shown(
+    fake: FakeSources, client: SourceClient, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr("server.sources.client.RETRIES", 0)
+    port = httpx.URL(fake.hub_url).port
+    fake.fail("/start", redirect(f"http://user:hunter2@127.0.0.1:{port}/next?sig=hunter2"))
+    fake.fail("/next", answer(status, b"{}", X_Error_Code="GatedRepo" if status == 403 else ""))
+    with pytest.raises(SourceFailed) as caught:
+        await client.read(f"{fake.hub_url}/start", Anything)
+    assert "hunter2" not in caught.value.message
+
+
+def test_a_refusal_nested_without_end_is_a_refusal() -> None:
+    request = httpx.Request("GET", "https://huggingface.co/org/name")
+    error = refusal(httpx.Response(403, request=request), b"[" * 60_000, None)
+    assert type(error) is SourceUnauthorized
 
 
 def test_a_stranger_that_refuses_wants_no_key_of_ours() -> None:

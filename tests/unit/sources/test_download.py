@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import json
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from server.errors import (
+from server.source_errors import (
     DiskFull,
     EarlyAccess,
     GatedSource,
@@ -34,7 +35,7 @@ from server.sources.manifest import Manifest, RemoteFile
 from server.sources.marker import markers
 from server.sources.part import Part
 from server.sources.progress import Speed
-from tests.fake_sources import COMMIT, FakeSources, answer, sha256, weights
+from tests.fake_sources import COMMIT, FakeSources, answer, sha256, unmeasured, weights
 
 DATA = weights(2_000_000)
 PATH = "/blobs/x.safetensors"
@@ -352,7 +353,7 @@ async def test_early_access_and_a_missing_key(fake: FakeSources, tmp_path: Path)
         await refused(EarlyAccess, manifest, tmp_path, client)
         fake.early.clear()
         await fetch(manifest, tmp_path, client)
-    assert (tmp_path / "x.safetensors").read_bytes() == DATA
+    assert (tmp_path / "4560" / "x.safetensors").read_bytes() == DATA
 
 
 @pytest.mark.parametrize("name", ["x.bin", "a/x.ckpt", "x.PT", "x.pth", "x.pkl"])
@@ -425,6 +426,74 @@ async def test_the_failure_of_one_file_ends_the_others(
     )
     with pytest.raises(SourceMissing, match="missing"):
         await fetch(Manifest(Url("https://x/"), "r", files), tmp_path, client)
+
+
+async def test_a_file_that_never_ends_is_given_up(
+    fake: FakeSources, client: SourceClient, tmp_path: Path
+) -> None:
+    manifest = manifest_of(fake, size=len(DATA), sha256=None, exact=False)
+    fake.fail(PATH, unmeasured(DATA + bytes(20_000_000)))
+    await refused(SizeMismatch, manifest, tmp_path, client)
+
+
+async def test_a_rounded_size_is_off_by_little(
+    fake: FakeSources, client: SourceClient, tmp_path: Path
+) -> None:
+    manifest = manifest_of(fake, size=len(DATA) + 2000, exact=False)
+    await refused(SizeMismatch, manifest, tmp_path, client)
+    (tmp_path / "x.safetensors").write_bytes(weights(1_900_000))
+    await fetch(manifest_of(fake, size=len(DATA) + 5, exact=False), tmp_path, client)
+    assert (tmp_path / "x.safetensors").read_bytes() == DATA, "the other file was not taken for it"
+
+
+@pytest.mark.parametrize("cut", [20_000, 10])
+async def test_a_cut_file_of_unknown_length_is_not_taken_for_whole(
+    fake: FakeSources, client: SourceClient, tmp_path: Path, cut: int
+) -> None:
+    manifest = manifest_of(fake, size=None, sha256=None)
+    fake.fail(PATH, unmeasured(DATA[:cut]))
+    kind = SizeMismatch if cut > 1000 else NotAWeightsFile
+    await refused(kind, manifest, tmp_path, client)
+    fake.fail(PATH, unmeasured(DATA))
+    await fetch(manifest, tmp_path, client)
+    assert is_complete(tmp_path)
+
+
+async def test_a_connection_that_drips_is_given_up_and_what_came_is_kept(
+    fake: FakeSources, client: SourceClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.sources.progress.PATIENCE", 0.3)
+    fake.fail(PATH, fake.drip(DATA, 0.02))
+    with pytest.raises(SourceUnreachable, match="a second"):
+        await fetch(manifest_of(fake), tmp_path, client)
+    assert (tmp_path / "x.safetensors.part").stat().st_size > 8
+    await fetch(manifest_of(fake), tmp_path, client)
+    assert "Range" in fake.requests(PATH)[1].headers
+
+
+async def test_the_event_loop_does_no_work_of_the_disk(
+    fake: FakeSources, client: SourceClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_loop: list[str] = []
+
+    def watched(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                on_loop.append(name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, call)
+
+    for name in ("catch_up", "restart", "write", "complete"):
+        watched(Part, name)
+    for name in ("stat", "mkdir", "replace", "unlink", "open"):
+        watched(Path, name)
+    watched(shutil, "disk_usage")
+    watched(os, "fsync")
+    await fetch(manifest_of(fake), tmp_path, client)
+    assert on_loop == []
 
 
 # --- speed ---------------------------------------------------------------------------------

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from server.errors import (
-    NotAWeightsFile,
-    SourceFailed,
-    SourceMissing,
-    UnsafeFile,
-)
+from server.source_errors import NotAWeightsFile, SourceFailed, SourceMissing, UnsafeFile
 from server.sources.client import SourceClient
 from server.sources.kinds import Civitai, Hub, Url
 from server.sources.layout import choose
 from server.sources.listing import list_files
-from server.sources.manifest import PLAIN, Manifest, RemoteFile, Selection, is_safe
+from server.sources.manifest import PART, PLAIN, Manifest, RemoteFile, Selection, is_safe
 from server.sources.references import parse
 from tests.fake_sources import COMMIT, FakeSources, answer, sha256, weights
 
@@ -89,6 +85,26 @@ def test_components_that_come_from_elsewhere_are_left_out() -> None:
         "scheduler",
         "text_encoder",
     }
+
+
+def test_only_one_component_is_left_of_a_pipeline() -> None:
+    files = choose(NAMES, INDEX, Selection(only="text_encoder")).files
+    assert sorted(files) == ["text_encoder/config.json", "text_encoder/model.safetensors"]
+    files = choose(NAMES, INDEX, Selection("fp16", only="text_encoder")).files
+    assert "text_encoder/model.fp16.safetensors" in files
+    with pytest.raises(SourceMissing, match="no component `vae`"):
+        choose(NAMES, INDEX, Selection(only="vae"))
+    part = ["config.json", "diffusion_pytorch_model.safetensors"]
+    assert sorted(choose(part, None, Selection(only="vae")).files) == part
+
+
+def test_a_selection_covers_what_it_holds() -> None:
+    whole, one = Selection(), Selection(only="vae")
+    rest, bare = Selection(without=frozenset({"vae"})), Selection(bare=frozenset({"vae"}))
+    assert whole.covers(one) and one.covers(one)
+    assert not one.covers(whole) and not one.covers(rest) and not one.covers(Selection(only="unet"))
+    assert not rest.covers(one) and not bare.covers(one)
+    assert rest.covers(Selection(only="unet"))
 
 
 def test_shards_of_a_variant_come_with_their_own_index() -> None:
@@ -185,7 +201,6 @@ async def test_a_repository_is_listed_at_its_commit_with_sizes_and_hashes(
         len(data),
         sha256(data),
     )
-    assert manifest.size == sum(len(files[file.path]) for file in manifest.files)
 
 
 async def test_a_file_and_a_folder_of_a_repository(fake: FakeSources, client: SourceClient) -> None:
@@ -220,6 +235,18 @@ async def test_a_file_that_would_leave_its_folder_is_refused(
         await listed(client, "org/name")
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "\ud800"])
+def test_a_name_has_room_for_what_is_added_to_it(letter: str, tmp_path: Path) -> None:
+    for length in range(1, 260):
+        name = letter * length
+        if is_safe(name):
+            (tmp_path / f".{name}{PART}").touch()
+        else:
+            break
+    with pytest.raises((OSError, UnicodeError)):
+        (tmp_path / f".{name}{PART}").touch()
+
+
 async def test_an_answer_of_another_shape_is_told(fake: FakeSources, client: SourceClient) -> None:
     fake.fail("/api/models/org/name/revision/main", answer(200, b'{"sha": "../../x"}'))
     with pytest.raises(SourceFailed, match="as it should"):
@@ -238,13 +265,13 @@ async def test_a_version_is_its_primary_file(fake: FakeSources, client: SourceCl
         manifest = await listed(client, text)
         (file,) = manifest.files
         assert (file.path, file.sha256, file.exact) == (
-            "model_456.safetensors",
+            "4560/model_456.safetensors",
             sha256(data),
             False,
         )
         assert file.size is not None and abs(file.size - len(data)) < 11
-        assert (manifest.revision, manifest.main) == ("456", "model_456.safetensors")
-    assert (await listed(client, "civitai:@456+1")).main == "x.gguf"
+        assert (manifest.revision, manifest.main) == ("456", "4560/model_456.safetensors")
+    assert (await listed(client, "civitai:@456+1")).main == "1/x.gguf"
     with pytest.raises(UnsafeFile, match=r"x\.pt"):
         await listed(client, "civitai:@456+2")
     with pytest.raises(SourceMissing, match=r"model_456\.safetensors"):
@@ -256,7 +283,7 @@ async def test_filters_choose_among_the_files(fake: FakeSources, client: SourceC
     full = {"format": "SafeTensor", "size": "full", "fp": "fp32"}
     other = {**record["files"][0], "primary": False, "name": "full.safetensors", "metadata": full}
     record["files"].append(other)
-    assert (await listed(client, "civitai:@456?fp=FP32&size=full")).main == "full.safetensors"
+    assert (await listed(client, "civitai:@456?fp=FP32&size=full")).main == "4560/full.safetensors"
     with pytest.raises(SourceMissing):
         await listed(client, "civitai:@456?format=GGUF")
 

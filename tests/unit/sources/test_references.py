@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.errors import MalformedReference, SourceMissing, UnsafeFile
+from server.errors import MalformedReference
+from server.source_errors import SourceMissing, UnsafeFile
 from server.sources.kinds import Civitai, Hub, Local, Package, Reference, Url
-from server.sources.references import local_path, locate, parse
+from server.sources.references import local_path, parse, shown
 
 AIR = "urn:air:sdxl:checkpoint:civitai"
 
@@ -108,14 +109,6 @@ def test_pickles_are_refused_at_once(text: str) -> None:
         parse(text)
 
 
-def test_a_folder_beside_the_configuration_wins_over_the_hub(tmp_path: Path) -> None:
-    (tmp_path / "org" / "name").mkdir(parents=True)
-    assert parse("org/name", tmp_path) == Local(tmp_path / "org" / "name")
-    assert parse("hf:org/name", tmp_path) == Hub("org/name")
-    assert parse("org/other", tmp_path) == Hub("org/other")
-    assert parse("./x", tmp_path) == Local(tmp_path / "x")
-
-
 def _chosen(**words: str | None) -> tuple[tuple[str, str], ...]:
     return tuple((word, value) for word, value in words.items() if value is not None)
 
@@ -160,11 +153,29 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert parse(str(reference)) == reference
 
 
-def test_packages_and_paths_are_located(tmp_path: Path) -> None:
-    assert locate(str(tmp_path)) == tmp_path
+def test_packages_are_located() -> None:
     assert local_path(Package("server", "migrations")).is_dir()
     with pytest.raises(SourceMissing, match="not installed"):
         local_path(Package("no_such_package"))
-    for text in (str(tmp_path / "gone"), "package:", "org/name"):
-        with pytest.raises(SourceMissing):
-            locate(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://user:hunter2@example.org/x.safetensors",
+        "https://user:hunt/er2@example.org/x.safetensors?a=b",
+        "HTTPS:/user:hunter2@example.org/x.safetensors",
+        "https://example.org:port/x.safetensors?sig=hunter2",
+        "//hunter2@example.org/x.safetensors\n",
+        "civitai:1@?token=hunter2",
+    ],
+)
+def test_no_secret_of_a_refused_reference_is_shown(text: str) -> None:
+    with pytest.raises(MalformedReference) as caught:
+        parse(text)
+    assert "hunt" not in caught.value.message and "er2" not in caught.value.message
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    assert shown("org/name@v1") == "org/name@v1"
+    assert shown("https://example.org/x.gguf?sig=a") == "https://example.org/x.gguf?…"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from server.errors import HashMismatch
+from server.source_errors import HashMismatch
 from server.sources.client import SourceClient
 from server.sources.kinds import Civitai, Hub, Local, Package, Url
 from server.sources.manifest import Selection
 from server.sources.pull import pull
 from server.sources.store import ModelStore
-from tests.fake_sources import COMMIT, FakeSources, weights
+from tests.fake_sources import COMMIT, FakeSources, sha256, weights
 
 INDEX = {
     "_class_name": "SomePipeline",
@@ -47,10 +47,8 @@ async def test_a_pulled_repository_is_located(
     assert store.locate(Hub("org/name", revision="v1")) is None
     assert store.locate(Hub("org/name", "transformer")) is None
     assert store.locate(Hub("org/other")) is None
-    fetched = sum(len(data) for name, data in FILES.items() if "fp16" not in name)
-    assert store.size(REPO) >= fetched
-    assert store.remove(REPO) >= fetched
-    assert store.locate(REPO) is None and store.size(REPO) == 0
+    assert store.folders(REPO) == [path]
+    assert store.folders(Hub("org/other")) == []
 
 
 async def test_each_selection_is_complete_by_itself(
@@ -81,8 +79,8 @@ async def test_a_branch_that_moved_is_pulled_anew_beside_the_old(
     new = await pull(REPO, store, client)
     assert store.locate(REPO) == new != old
     assert store.locate(Hub("org/name", revision=COMMIT)) == old
-    store.remove(REPO)
-    assert not old.exists() and not new.exists()
+    assert store.folders(REPO) == sorted([old, new])
+    assert store.folders(Hub("org/name", revision=COMMIT)) == [old]
 
 
 @pytest.mark.parametrize("selection", [Selection(), Selection("fp16", frozenset({"vae"}))])
@@ -97,8 +95,7 @@ async def test_one_file_is_located_as_a_file(
         path = await pull(reference, store, client, selection=selection)
         assert (path.name, path.read_bytes()) == (name, weights())
         assert store.locate(reference, selection) == path == store.locate(reference)
-        store.remove(reference)
-        assert store.locate(reference) is None
+        assert all(path.is_relative_to(folder) for folder in store.folders(reference))
 
 
 async def test_a_version_is_found_by_every_name_of_it(
@@ -113,8 +110,57 @@ async def test_a_version_is_found_by_every_name_of_it(
     assert store.locate(Civitai(123)) == path, "asked by name, the site is not"
     newer = await pull(Civitai(123), store, client)
     assert store.locate(Civitai(123)) == newer and store.locate(Civitai(None, 456)) == path
-    store.remove(Civitai(None, 457))
-    assert store.locate(Civitai(123)) == path
+    (folder,) = store.folders(Civitai(None, 457))
+    assert newer.is_relative_to(folder) and not path.is_relative_to(folder)
+
+
+async def test_files_of_one_version_with_the_same_name_are_kept_apart(
+    fake: FakeSources, client: SourceClient, store: ModelStore
+) -> None:
+    first, second = weights(5000), weights(9000)
+    record = fake.add_version(7, 1, first, id=70, name="model.safetensors")
+    fake.blobs[sha256(second)] = second
+    record["files"].append(
+        {
+            **record["files"][0],
+            "id": 71,
+            "primary": False,
+            "sizeKB": round(len(second) / 1024, 2),
+            "hashes": {"SHA256": sha256(second)},
+            "downloadUrl": f"{fake.files_url}/blobs/{sha256(second)}",
+        }
+    )
+    paths = [await pull(each, store, client) for each in (Civitai(1, 7), Civitai(1, 7, 71))]
+    assert [path.read_bytes() for path in paths] == [first, second]
+    assert store.locate(Civitai(1, 7)) == paths[0]
+    assert store.locate(Civitai(1, 7, 71)) == paths[1]
+
+
+async def test_one_component_of_a_pipeline_is_located(
+    fake: FakeSources, client: SourceClient, store: ModelStore, snapshot_of_two: Path
+) -> None:
+    fake.add_repository("org/name", FILES)
+    only = Selection(only="transformer")
+    path = await pull(REPO, store, client, selection=only)
+    assert sorted(each.name for each in path.iterdir() if each.is_dir()) == ["transformer"]
+    assert store.locate(REPO, only) == path and store.locate(REPO) is None
+    assert store.locate(REPO, Selection(only="scheduler")) is None
+    found = store.locate(Hub("org/cached"), only)
+    assert found == snapshot_of_two and store.locate(Hub("org/cached")) is None
+
+
+@pytest.fixture
+def snapshot_of_two(tmp_path: Path) -> Path:
+    """A repository in the hub's cache that lacks the scheduler."""
+    repository = tmp_path / "hub-cache" / "models--org--cached"
+    folder = repository / "snapshots" / COMMIT
+    for name, data in FILES.items():
+        if not name.startswith("scheduler"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    return folder
 
 
 async def test_an_interrupted_download_is_not_there(
@@ -128,7 +174,8 @@ async def test_an_interrupted_download_is_not_there(
     with pytest.raises(HashMismatch):
         await pull(REPO, store, client)
     assert store.locate(REPO) is None
-    assert store.size(REPO) > 0 and store.remove(REPO) > 0 and store.size(REPO) == 0
+    (folder,) = store.folders(REPO)
+    assert any(folder.rglob("*.json")), "what there is can be removed"
 
 
 @pytest.mark.parametrize("damage", ["removed", "cut", "marker"])
@@ -188,8 +235,7 @@ def test_the_hubs_cache_is_used_as_it_is(store: ModelStore, snapshot: Path) -> N
     name = "transformer/diffusion_pytorch_model.safetensors"
     assert store.locate(Hub("org/name", name)) == snapshot / name
     assert store.locate(Hub("org/name", "x.safetensors")) is None
-    store.remove(REPO)
-    assert store.locate(REPO) == snapshot, "it is never written to"
+    assert store.folders(REPO) == [], "it is not ours to remove"
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if "fp16" not in name])

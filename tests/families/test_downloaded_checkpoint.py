@@ -1,0 +1,52 @@
+"""A card whose source is one file of a site, its configurations taken from a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model_plugins.sdxl import BASE, ILLUSTRIOUS
+from tests.fake_sources import CIVITAI_KEY, FakeSources
+from tests.families import original_keys, plain_diffusers
+from tests.families.jobs import check, made
+from tests.families.loading import save
+from tests.servers import ServerProcess
+
+WORDS = {"width": 64, "height": 64, "steps": 2, "seed": 5, "cfg_scale": 6.0, "sampler": "euler"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """A folder's files by their paths."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_file_of_one_site_with_the_configurations_of_another(
+    tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny("sdxl-base")
+    file = save(original_keys.sdxl(plain_diffusers.load(folder)), tmp_path / "x.safetensors")
+    config = tmp_path / "darkroom.toml"
+    with FakeSources() as fake:
+        fake.add_version(2514310, 827184, file.read_bytes())
+        fake.add_repository(BASE.source, contents(folder))
+        config.write_text(
+            f'allow_private_sources = true\ncivitai_url = "{fake.civitai_url}"\n'
+            f'[[models]]\nid = "local"\nlike = "{BASE.id}"\nsource = "{folder}"\n'
+        )
+        monkeypatch.setenv("HF_ENDPOINT", fake.hub_url)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        monkeypatch.setenv("CIVITAI_API_KEY", CIVITAI_KEY)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        options = ("--config", str(config), "--device", "cpu", "--no-preload")
+        with ServerProcess(tmp_path / "data", *options) as server:
+            (downloaded,) = made(server, {"model": ILLUSTRIOUS.id, **WORDS})
+            (local,) = made(server, {"model": "local", **WORDS})
+            check(downloaded, local)
+        asked = {seen.path for seen in fake.seen if f"/{BASE.source}/resolve/" in seen.path}
+    assert any(path.endswith("unet/config.json") for path in asked)
+    assert any(path.endswith("tokenizer/tokenizer.json") for path in asked)
+    assert not [path for path in asked if path.endswith(".safetensors")]
