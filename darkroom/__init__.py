@@ -13,6 +13,7 @@ See `docs/how-to/write-a-model-plugin.md`.
 
 from server.generation import (
     GenerationParams,
+    ImageLimits,
     ImageSource,
     ImageToImageParams,
     Integer,
@@ -34,6 +35,7 @@ from server.plugins.types import (
 __all__ = [
     "FinishedJob",
     "GenerationParams",
+    "ImageLimits",
     "ImageSource",
     "ImageToImageParams",
     "Integer",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,8 +14,11 @@ from pydantic import ValidationError
 from server.errors import (
     ConfigurationError,
     InvalidParameters,
+    MalformedReference,
+    ModelLoadFailed,
     ModelNotFound,
     PluginFailed,
+    shortened,
 )
 from server.generation import ALIASES, COMMON_WORDS, GenerationParams, Task
 from server.model_files import ModelFiles
@@ -21,9 +26,17 @@ from server.plugins.manager import PluginManager
 from server.plugins.types import ModelCard, ModelFamily
 from server.records import Job
 from server.snapshots import Weights
+from server.source_errors import UnsafeFile
 from server.sources.progress import Listener
+from server.sources.references import parse
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+#: Longer words are known to nobody; looking for the nearest would take their length squared.
+MAX_NAME = 200
+
+#: How many unknown words of one request are told.
+MAX_UNKNOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +65,23 @@ class ModelCatalog:
             default_model: the model of requests that name none; None: the first bundled card.
 
         Raises:
-            ConfigurationError: `default_model` is unknown, or there is no model at all.
+            ConfigurationError: `default_model` is unknown, there is no model at all, or a source
+                of a configured one cannot be understood or is a pickle.
         """
+        for card in plugins.configured.values():
+            _check_sources(card)
         self._plugins = plugins
         self._files = files
         self._names = _names(plugins.cards)
         self.default = self._choose(default_model)
+
+    @property
+    def image_words(self) -> frozenset[str]:
+        """The words of requests that name images, whichever model takes them."""
+        cards = self._plugins.cards.values()
+        return frozenset(
+            word for family, card in cards for word in family.params_of(card).image_words
+        )
 
     def cards(self) -> list[tuple[ModelFamily, ModelCard]]:
         """Every model, in the order of announcement."""
@@ -73,7 +97,7 @@ class ModelCatalog:
             return self._plugins.cards[self._names[name]]
         except KeyError:
             raise ModelNotFound(
-                f"There is no model {name!r}{_did_you_mean(name, self._names)} "
+                f"There is no model {shortened(name)!r}{_did_you_mean(name, self._names)} "
                 f"Known models: {', '.join(self._plugins.cards)}."
             ) from None
 
@@ -166,6 +190,29 @@ class ModelCatalog:
         """
         return self._files.find(*self.find(card.id))
 
+    def disk_bytes(self, card: ModelCard) -> int:
+        """Bytes of the card's weights on this machine. Blocks.
+
+        Raises:
+            ModelLoadFailed: they are not (all) on this machine.
+        """
+        return self._files.disk_bytes(self.weights(card))
+
+    def downloads(self, model: str) -> set[Path]:
+        """The folders that downloads of a model fill, and of no other one. Blocks.
+
+        Raises:
+            ModelNotFound
+            ModelLoadFailed: a source of the model cannot be understood.
+        """
+        family, card = self.find(model)
+        own = self._files.downloads(family, card)
+        for pair in self.cards():
+            if pair[1].id != card.id:
+                with contextlib.suppress(ModelLoadFailed):
+                    own -= self._files.downloads(*pair)
+        return own
+
     def must_fetch(self, model: str) -> bool:
         """Whether the model's files are missing here and can be downloaded. Blocks."""
         found = self._plugins.cards.get(self._names.get(model, ""))
@@ -220,15 +267,29 @@ class ModelCatalog:
                 errors.append(_problem([word], text, "loras_unsupported"))
             elif word in known:
                 warnings.append(f"`{word}` is not used by {card.id} and was ignored.")
-            else:
+            elif len(errors) < MAX_UNKNOWN:
                 hint = _did_you_mean(word, [*own, "model", *ALIASES])
                 text = f"unknown parameter{hint}".removesuffix(".")
-                errors.append(_problem([word], text, "extra_forbidden"))
+                errors.append(_problem([shortened(word)], text, "extra_forbidden"))
         return warnings, errors
 
     def _all_words(self) -> set[str]:
         cards = self._plugins.cards.values()
         return {word for family, card in cards for word in family.params_of(card).model_fields}
+
+
+def _check_sources(card: ModelCard) -> None:
+    """
+    Raises:
+        ConfigurationError: one of the sources of a configured card is none.
+    """
+    sources = {"source": card.source, "config": card.config, **card.components}
+    for name, source in sources.items():
+        try:
+            if source is not None:
+                parse(source)
+        except (MalformedReference, UnsafeFile) as error:
+            raise ConfigurationError(f"[[models]] {card.id}: `{name}`: {error.message}") from error
 
 
 def _names(cards: Mapping[str, tuple[ModelFamily, ModelCard]]) -> dict[str, str]:
@@ -270,6 +331,8 @@ def _problems(error: ValidationError) -> list[dict[str, Any]]:
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    if len(word) > MAX_NAME:
+        return "."
     names = list(known)
     begun = [name for name in names if word and name.startswith(word)]
     near = begun or difflib.get_close_matches(word, names, n=1)

@@ -14,10 +14,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -28,6 +29,7 @@ from pydantic_settings import (
 
 from server.errors import ConfigurationError, summary
 from server.model_entry import ModelEntry, Offload
+from server.quantization import misfit
 
 CONFIG_NAME = "darkroom.toml"
 PREFIX = "DARKROOM_"
@@ -146,6 +148,18 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much the server writes to its log (standard error)."
     )
+
+    @model_validator(mode="after")
+    def _can_hold_the_models(self) -> Self:
+        for entry in self.models:
+            offload = entry.offload or self.offload
+            source = entry.source or ""
+            reason = misfit(source, entry.quantization, offload=offload, device=self.device)
+            if reason is not None:
+                raise PydanticCustomError(
+                    "misfit", "{text}", {"text": f"[[models]] {entry.id}: {reason}"}
+                )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -275,7 +289,7 @@ def _read_file(config: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     for name in ("data", "plugin_folder", "model_folder"):
         if isinstance(values.get(name), str):
-            values[name] = path.absolute().parent / Path(values[name]).expanduser()
+            values[name] = path.absolute().parent / _expanded(values[name])
     for model in values.get("models", ()):
         _anchor(model, path.absolute().parent)
     return values
@@ -288,11 +302,21 @@ def _anchor(model: Any, base: Path) -> None:
         for name, source in table.items() if isinstance(table, dict) else ():
             is_source = name in {"source", "config"} or table is parts
             if is_source and isinstance(source, str) and _is_local(source, base):
-                table[name] = str(base / Path(source).expanduser())
+                table[name] = str(base / _expanded(source))
 
 
 def _is_local(source: str, base: Path) -> bool:
-    return source.startswith((".", "~", "/")) or (base / source).exists()
+    try:
+        return source.startswith((".", "~", "/")) or (base / source).exists()
+    except OSError:  # it is longer than any file's name
+        return False
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{path}: this machine has no such user.") from error
 
 
 def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path | None) -> str:

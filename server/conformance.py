@@ -26,6 +26,7 @@ from server.plugins.types import ModelCard, ModelFamily, Pipeline
 from server.snapshots import Weights as Places
 from server.worker.device import choose
 from server.worker.offload import ON_DEVICE
+from server.worker.quiet import hushed
 from server.worker.residents import Movable, load_context
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ class _Trial:
         if isinstance(found, Path):
             found = Places(path=str(found), components={}, config=None)
         context = load_context(self.card, found, device.name, device.dtype)
-        pipeline = self.manager.load_model(self.card, context)
+        with hushed():
+            pipeline = self.manager.load_model(self.card, context)
         if isinstance(pipeline, Movable):
             pipeline.place(ON_DEVICE, device.name)
         return pipeline

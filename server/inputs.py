@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Column, Select, Text, cast, select
 
 from server.database import Database, images, jobs
-from server.errors import ImageNotFound, InvalidParameters, StorageFailed
+from server.errors import ImageNotFound, InvalidParameters, StorageFailed, shortened
 from server.generation import AnyParams, ImageLimits
 from server.storage import write_whole
 
@@ -52,6 +52,9 @@ class InputImages:
         self._max_pixels = max_pixels
         self._swept = float("-inf")
         self._lock = Lock()  # between looking at a file's age and removing the file
+        # One image is decoded at a time: it takes much memory, and what is done to warnings is done
+        # to the whole process.
+        self._decoding = Lock()
 
     def examine(
         self, params: AnyParams, of_gallery: Callable[[str], Path]
@@ -179,7 +182,7 @@ class InputImages:
         from server.worker.input_image import upright
 
         try:
-            with warnings.catch_warnings():
+            with self._decoding, warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we count below
                 with Image.open(BytesIO(data), formats=FORMATS) as image:
                     # The header tells the size; nothing is decoded before it is accepted.
@@ -195,7 +198,7 @@ class InputImages:
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - Pillow raises anything on damaged files
-            reason = str(error) or type(error).__name__
+            reason = shortened(str(error) or type(error).__name__)
             raise ImageRefused(f"the image is damaged: {reason}") from None
 
     def _check_size(self, width: int, height: int, limits: ImageLimits) -> None:

@@ -52,6 +52,9 @@ class ModelEntry(BaseModel):
     dtype: Literal["bfloat16", "float16", "float32"] | None = Field(
         None, description="Floating-point type of the weights; unset: what suits the device."
     )
+    variant: str | None = Field(
+        None, description="Which files of a folder or repository to take: `fp16`, say."
+    )
     quantization: Quantization | None = Field(
         None, description="Hold the large parts in fewer bits; unset: as `dtype` says."
     )

@@ -5,6 +5,7 @@ Imports no torch, so that a configuration or a request can be refused with the r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,6 +23,12 @@ PACKAGES: Mapping[str, str] = {
 #: The ways that can be asked for; a GGUF file is the only way to have the last of `PACKAGES`.
 Quantization = Literal["nf4", "int8", "int8-torchao", "fp8"]
 CHOICES: tuple[Quantization, ...] = get_args(Quantization)
+
+#: Those that diffusers cannot do to a single file: it takes one for already quantized.
+_OF_FOLDERS = tuple(way for way in CHOICES if PACKAGES[way] == "bitsandbytes")
+
+#: The end of a source that is a file: of a path, or of an address or repository with more behind.
+_SINGLE_FILE = re.compile(r".*\.(gguf|safetensors)(?:[@?].*)?", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +62,8 @@ def refusal(quantization: str | None, *, offload: str = "none", device: str) -> 
 
     Args:
         quantization: one of `CHOICES`, `gguf` for a file of that kind, or None.
-        offload: the offload mode, `sequential` say.
-        device: torch's name of the device, `cuda:0` say.
+        offload: the offload mode, `sequential` say, or `auto`.
+        device: torch's name of the device, `cuda:0` say, or `auto`.
     """
     if quantization is None:
         return None
@@ -67,6 +74,34 @@ def refusal(quantization: str | None, *, offload: str = "none", device: str) -> 
             against = f"offload `{rule.offload}`" if rule.offload else f"device `{device}`"
             return f"Quantization `{quantization}` does not go with {against}: {rule.reason}."
     return None
+
+
+def misfit(source: str, quantization: str | None, *, offload: str, device: str) -> str | None:
+    """Why a model cannot be held so, as a sentence; None: nothing that is known yet speaks against
+    it.
+
+    Args:
+        source: where its weights are; a GGUF file is quantized by itself.
+        quantization: one of `CHOICES` or None.
+        offload: see `refusal`.
+        device: see `refusal`.
+    """
+    kind = file_kind(source)
+    if kind == "gguf" and quantization is not None:
+        return "`source` is a GGUF file, which is quantized already: leave `quantization` out."
+    if kind == "safetensors" and quantization in _OF_FOLDERS:
+        return (
+            f"Quantization `{quantization}` is for models in diffusers' layout, and `source` is a "
+            "single file. Take another quantization, or a GGUF file."
+        )
+    way = "gguf" if kind == "gguf" else quantization
+    return refusal(way, offload=offload, device=device)
+
+
+def file_kind(source: str) -> str | None:
+    """`gguf` or `safetensors` where a source is such a file by its name, else None."""
+    found = _SINGLE_FILE.fullmatch(source)
+    return found[1].lower() if found else None
 
 
 def missing_package(quantization: str) -> str | None:

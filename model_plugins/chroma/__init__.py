@@ -2,8 +2,8 @@
 
 Sources: the model cards of lodestones/Chroma1-HD, -Base and -Flash; `ChromaPipeline` of diffusers
 0.42.1 (sizes in steps of 16, 512 tokens of T5). Defaults of steps and guidance are the project's
-guide's; the card of Chroma1-HD itself uses 40 steps at 3.0. The repositories have schedulers of
-different shifts, which are taken from there.
+guide's; the card of Chroma1-HD itself uses 40 steps at 3.0. Schedulers are taken from the
+repositories, whose shifts differ according to copies of them by others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from darkroom import (
     Number,
     hookimpl,
     latents,
+    sizes,
 )
 
 
@@ -53,17 +54,6 @@ class ChromaParams(ImageToImageParams):
         "euler", description="The method that takes the denoising steps."
     )
 
-
-#: Sizes of about a megapixel, in steps of 16.
-ASPECT_RATIOS = {
-    "1:1": (1024, 1024),
-    "4:3": (1152, 864),
-    "3:4": (864, 1152),
-    "3:2": (1248, 832),
-    "2:3": (832, 1248),
-    "16:9": (1344, 768),
-    "9:16": (768, 1344),
-}
 
 SIZE = 27_490_000_000
 
@@ -110,7 +100,7 @@ def register_model_families() -> list[ModelFamily]:
             load="model_plugins.chroma.pipeline:load",
             cards=(HD, BASE, FLASH),
             latent_format=latents.FLUX,
-            aspect_ratios=ASPECT_RATIOS,
+            aspect_ratios=sizes.MEGAPIXEL,
             file_parts=frozenset({"transformer"}),
             capabilities=frozenset({"negative_prompt", "image_to_image"}),
         )

@@ -52,9 +52,9 @@ class ChromaPipeline(DiffusersPipeline):
         """See `DiffusersPipeline`."""
         return unpack(latents, params.width // 8, params.height // 8)
 
-    def clipped_tokens(self, params: ChromaParams) -> int:
+    def clipped_tokens(self, text: str, _params: ChromaParams) -> int:
         """See `DiffusersPipeline`."""
-        return count_clipped(self._pipe.tokenizer, params.prompt, TOKENS)
+        return count_clipped(self._pipe.tokenizer, text, TOKENS)
 
 
 def load(_card: ModelCard, context: LoadContext) -> ChromaPipeline:

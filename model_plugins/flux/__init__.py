@@ -19,6 +19,7 @@ from darkroom import (
     Number,
     hookimpl,
     latents,
+    sizes,
 )
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -66,18 +67,6 @@ class SchnellParams(ImageToImageParams):
         "euler", description="The method that takes the denoising steps."
     )
 
-
-#: Sizes of about a megapixel, in steps of 16.
-ASPECT_RATIOS = {
-    "1:1": (1024, 1024),
-    "4:3": (1152, 864),
-    "3:4": (864, 1152),
-    "3:2": (1248, 832),
-    "2:3": (832, 1248),
-    "16:9": (1344, 768),
-    "9:16": (768, 1344),
-    "21:9": (1536, 640),
-}
 
 NON_COMMERCIAL = "FLUX.1 [dev] Non-Commercial License"
 
@@ -134,7 +123,7 @@ def register_model_families() -> list[ModelFamily]:
             load="model_plugins.flux.pipeline:load",
             cards=(DEV, SCHNELL, KREA, ABLITERATED),
             latent_format=latents.FLUX,
-            aspect_ratios=ASPECT_RATIOS,
+            aspect_ratios=sizes.MEGAPIXEL,
             file_parts=frozenset({"transformer"}),
             capabilities=frozenset({"image_to_image"}),
         )

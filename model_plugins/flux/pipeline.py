@@ -53,9 +53,9 @@ class FluxPipeline(DiffusersPipeline):
         """See `DiffusersPipeline`."""
         return unpack(latents, params.width // 8, params.height // 8)
 
-    def clipped_tokens(self, params: FluxParams | SchnellParams) -> int:
+    def clipped_tokens(self, text: str, params: FluxParams | SchnellParams) -> int:
         """See `DiffusersPipeline`. CLIP's limit of 77 only concerns the pooled summary."""
-        return count_clipped(self._pipe.tokenizer_2, params.prompt, self._read_tokens(params))
+        return count_clipped(self._pipe.tokenizer_2, text, self._read_tokens(params))
 
     def _read_tokens(self, params: FluxParams | SchnellParams) -> int:
         return 512 if isinstance(params, FluxParams) else 256

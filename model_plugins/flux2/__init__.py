@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from darkroom import (
     GenerationParams,
+    ImageLimits,
     ImageSource,
     Integer,
     ModelCard,
@@ -20,6 +21,9 @@ from darkroom import (
     hookimpl,
     latents,
 )
+
+#: What `Flux2KleinPipeline` refuses otherwise.
+LIMITS = ImageLimits(min_edge=64, max_ratio=8)
 
 
 class KleinParams(GenerationParams):
@@ -34,6 +38,7 @@ class KleinParams(GenerationParams):
     )
 
     image_words = ("init_image", "reference_images")
+    image_limits = LIMITS
 
     prompt: str = Field(
         min_length=1,
@@ -49,10 +54,10 @@ class KleinParams(GenerationParams):
         None,
         description="An image to work from, as a data URI (PNG, JPEG or WebP) or the file name of "
         "an image of the gallery. This model reads it as a reference beside the prompt: there is "
-        "no `strength`.",
+        f"no `strength`. {LIMITS}",
     )
     reference_images: list[ImageSource] = Field(
-        [], max_length=3, description="More images to work from, given like `init_image`."
+        [], max_length=3, description=f"More images to work from, given like `init_image`. {LIMITS}"
     )
 
 
@@ -75,7 +80,7 @@ KLEIN_4B = ModelCard(
     aliases=("flux-2", "flux-2-klein"),
     license="Apache-2.0",
     size_bytes=15_960_000_000,
-    description="FLUX.2 in four steps, for cards of 12 GB and more.",
+    description="FLUX.2 in four steps.",
 )
 
 KLEIN_9B = ModelCard(

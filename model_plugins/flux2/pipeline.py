@@ -52,14 +52,14 @@ class KleinPipeline(DiffusersPipeline):
         patches = latents[0].T.reshape(-1, 2, 2, rows, columns)
         return patches.permute(0, 3, 1, 4, 2).reshape(-1, 2 * rows, 2 * columns)
 
-    def clipped_tokens(self, params: KleinParams) -> int:
+    def clipped_tokens(self, text: str, _params: KleinParams) -> int:
         """See `DiffusersPipeline`."""
         tokenizer = self._pipe.tokenizer
-        turn = [{"role": "user", "content": params.prompt}]
-        text = tokenizer.apply_chat_template(
+        turn = [{"role": "user", "content": text}]
+        whole = tokenizer.apply_chat_template(
             turn, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        return count_clipped(tokenizer, text, TOKENS)
+        return count_clipped(tokenizer, whole, TOKENS)
 
 
 def load(_card: ModelCard, context: LoadContext) -> KleinPipeline:

@@ -38,9 +38,9 @@ class PostcardPipeline(DiffusersPipeline):
             "guidance_scale": params.cfg_scale,
         }
 
-    def clipped_tokens(self, params: PostcardParams) -> int:
+    def clipped_tokens(self, text: str, _params: PostcardParams) -> int:
         """See `DiffusersPipeline`."""
-        return count_clipped(self._pipe.tokenizer, params.prompt, TOKENS)
+        return count_clipped(self._pipe.tokenizer, text, TOKENS)
 
 
 def load(_card: ModelCard, context: LoadContext) -> PostcardPipeline:

@@ -19,6 +19,7 @@ from darkroom import (
     Number,
     hookimpl,
     latents,
+    sizes,
 )
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -54,18 +55,6 @@ class SD3Params(TurboParams):
         3.5, ge=1, le=20, description="How strictly the image follows the prompt; 1: no guidance."
     )
 
-
-#: Sizes of about a megapixel, in steps of 16.
-ASPECT_RATIOS = {
-    "1:1": (1024, 1024),
-    "4:3": (1152, 864),
-    "3:4": (864, 1152),
-    "3:2": (1248, 832),
-    "2:3": (832, 1248),
-    "16:9": (1344, 768),
-    "9:16": (768, 1344),
-    "21:9": (1536, 640),
-}
 
 LICENSE = "Stability AI Community License"
 
@@ -111,7 +100,7 @@ def register_model_families() -> list[ModelFamily]:
             load="model_plugins.sd3.pipeline:load",
             cards=(LARGE, MEDIUM, TURBO),
             latent_format=latents.SD3,
-            aspect_ratios=ASPECT_RATIOS,
+            aspect_ratios=sizes.MEGAPIXEL,
             capabilities=frozenset({"negative_prompt", "image_to_image"}),
         )
     ]

@@ -48,11 +48,11 @@ class SD3Pipeline(DiffusersPipeline):
             **guided,
         }
 
-    def clipped_tokens(self, params: TurboParams) -> int:
+    def clipped_tokens(self, text: str, _params: TurboParams) -> int:
         """See `DiffusersPipeline`. Without T5 it is CLIP that reads the prompt."""
         if self._pipe.tokenizer_3 is None:
-            return count_clipped(self._pipe.tokenizer, params.prompt, 77)
-        return count_clipped(self._pipe.tokenizer_3, params.prompt, TOKENS)
+            return count_clipped(self._pipe.tokenizer, text, 77)
+        return count_clipped(self._pipe.tokenizer_3, text, TOKENS)
 
 
 def load(_card: ModelCard, context: LoadContext) -> SD3Pipeline:

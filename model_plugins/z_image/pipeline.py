@@ -44,14 +44,14 @@ class ZImagePipeline(DiffusersPipeline):
             "max_sequence_length": TOKENS,
         }
 
-    def clipped_tokens(self, params: ZImageParams) -> int:
+    def clipped_tokens(self, text: str, _params: ZImageParams) -> int:
         """See `DiffusersPipeline`."""
         tokenizer = self._pipe.tokenizer
-        turn = [{"role": "user", "content": params.prompt}]
-        text = tokenizer.apply_chat_template(
+        turn = [{"role": "user", "content": text}]
+        whole = tokenizer.apply_chat_template(
             turn, tokenize=False, add_generation_prompt=True, enable_thinking=True
         )
-        return count_clipped(tokenizer, text, TOKENS)
+        return count_clipped(tokenizer, whole, TOKENS)
 
 
 def load(_card: ModelCard, context: LoadContext) -> ZImagePipeline:

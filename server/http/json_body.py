@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from starlette.requests import Request
 
-from server.errors import MalformedRequest, UnsupportedMediaType
+from server.errors import MalformedRequest, UnsupportedMediaType, shortened
 
 #: No honest request nests deeper; what reads the values may recurse.
 MAX_DEPTH = 32
@@ -23,7 +23,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not (media_type in ("", "application/json") or media_type.endswith("+json")):
         raise UnsupportedMediaType(
-            f"The body is declared as {media_type}; send JSON with "
+            f"The body is declared as {shortened(media_type)}; send JSON with "
             "`Content-Type: application/json`."
         )
     return parse_object(await request.body())

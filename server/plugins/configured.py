@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from server.errors import ConfigurationError
 from server.model_entry import ModelEntry
 from server.plugins.checks import card_faults, nearest
 from server.plugins.types import ModelCard, ModelFamily
+from server.quantization import file_kind, misfit, missing_package
 
 Cards = Mapping[str, tuple[ModelFamily, ModelCard]]
 
@@ -20,20 +21,22 @@ def configured_card(
     names, with the entry's words; or a new one of its family.
 
     Raises:
-        ConfigurationError: a name is unknown, or the entry's defaults are not the family's.
+        ConfigurationError: a name is unknown, the entry's defaults are not the family's, or its
+            weights cannot be held as it says.
     """
     family, card = _base(entry, families, cards)
     given = entry.given()
-    if "source" in given:
+    if entry.source is not None:
         # A single file lacks what the model's own source has.
         given.setdefault("config", card.config or card.source)
+        card = _without_weights(card)
     given["defaults"] = {**card.defaults, **entry.defaults}
     if not entry.aliases:
         given.pop("aliases", None)
     card = replace(card, **given)
-    faults = " ".join(card_faults(family, card))
+    faults = " ".join([*card_faults(family, card), *_held_faults(card)])
     if faults:
-        raise ConfigurationError(f"[[models]] {entry.id}: {faults}")
+        raise _fault(entry, faults)
     return family, card
 
 
@@ -45,7 +48,9 @@ def _base(
         family, card = cards[like]
         if entry.family not in (None, family.name):
             raise _fault(entry, f"`{like}` is of the family `{family.name}`.")
-        return family, card if like == entry.id else _another(card, entry.id)
+        if like != entry.id:
+            card = replace(card, id=entry.id, title=entry.id, aliases=())
+        return family, card
     if entry.like is not None:
         raise _fault(entry, f"`like`: there is no model `{like}`. {nearest(like, cards)}")
     if entry.family is None or entry.source is None:
@@ -58,11 +63,20 @@ def _base(
     return family, ModelCard(entry.id, entry.id, entry.source, config=config)
 
 
-def _another(card: ModelCard, name: str) -> ModelCard:
-    """`card` as the pattern of a new one: its own weights' facts do not carry over."""
-    return replace(
-        card, id=name, title=name, aliases=(), size_bytes=0, description="", bundled=False
-    )
+def _without_weights(card: ModelCard) -> ModelCard:
+    """`card` without what is only true of its own weights."""
+    return replace(card, license="", size_bytes=0, description="", variant=None, bundled=False)
+
+
+def _held_faults(card: ModelCard) -> Iterator[str]:
+    """Why the weights cannot be held as the card says; the settings know more of the device."""
+    offload = card.offload or "auto"
+    reason = misfit(card.source, card.quantization, offload=offload, device="auto")
+    way = "gguf" if file_kind(card.source) == "gguf" else card.quantization
+    if reason is None and way is not None:
+        reason = missing_package(way)
+    if reason is not None:
+        yield reason
 
 
 def _fault(entry: ModelEntry, text: str) -> ConfigurationError:

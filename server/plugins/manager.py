@@ -73,15 +73,18 @@ class PluginManager:
     Attributes:
         families: by name, in the order of announcement.
         cards: family and card by model id, in the order of announcement.
+        configured: those of the cards that the configuration made or changed.
     """
 
     families: Mapping[str, ModelFamily]
     cards: Mapping[str, tuple[ModelFamily, ModelCard]]
+    configured: Mapping[str, ModelCard]
 
     def __init__(self) -> None:
         self._registry = ModelRegistry()
         self.families = self._registry.families
         self.cards = self._registry.cards
+        self.configured = self._registry.configured
         self._ledger = Ledger()
         self._packages: dict[str, str] = {}
         self._pluggy = pluggy.PluginManager(spec.PROJECT)

@@ -20,14 +20,17 @@ class ModelRegistry:
 
     families: Mapping[str, ModelFamily]
     cards: Mapping[str, tuple[ModelFamily, ModelCard]]
+    configured: Mapping[str, ModelCard]
 
     def __init__(self) -> None:
         self._families: dict[str, ModelFamily] = {}
         self._cards: dict[str, tuple[ModelFamily, ModelCard]] = {}
         self._providers: dict[str, str] = {}
         self._model_names: dict[str, str] = {}
+        self._configured: dict[str, ModelCard] = {}
         self.families = MappingProxyType(self._families)
         self.cards = MappingProxyType(self._cards)
+        self.configured = MappingProxyType(self._configured)
 
     def provider(self, family: str) -> str:
         """The plugin that announced `family`.
@@ -73,6 +76,7 @@ class ModelRegistry:
         if taken:
             raise ConfigurationError(f"[[models]] {entry.id}: {taken}")
         self._enter(provider, family, card)
+        self._configured[card.id] = card
 
     def _family_faults(self, provider: str, family: ModelFamily) -> list[str]:
         owner = self._providers.get(family.name)

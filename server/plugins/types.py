@@ -42,7 +42,8 @@ class ModelCard:
         id: its name in requests and answers.
         title: its name for people.
         source: where the weights are: `package:NAME/SUBFOLDER` for weights inside a Python
-            package, or the path of a local folder.
+            package, the path of a local folder or file, a repository `org/name[@revision]` or a
+            file in one, a civitai URN, id or address, or an https URL.
         aliases: other names clients use for it.
         license: an SPDX identifier or the licence's name.
         size_bytes: what loading it reads from disk; 0 when unknown.

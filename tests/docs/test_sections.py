@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from server.errors import all_errors
-from server.source_errors import SourceFailed
 from server.quantization import PACKAGES
+from server.source_errors import SourceFailed
 from server.sources.references import parse
 from tests.docs.generator import generator
 from tests.docs.pages import DOCS, PAGES, name, text

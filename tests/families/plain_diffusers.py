@@ -22,17 +22,30 @@ IMAGE_TO_IMAGE = {
     "Flux2KleinPipeline": diffusers.Flux2KleinPipeline,
 }
 
+#: The noise levels that the model was trained on, whatever its own scheduler makes of them.
+USUAL = {"use_karras_sigmas": False, "use_exponential_sigmas": False, "use_beta_sigmas": False}
+SECOND_ORDER = {**USUAL, "solver_order": 2}
+
 #: What people mean by a sampler's name, for models of noise schedules: class, arguments.
 SAMPLERS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "euler": (diffusers.EulerDiscreteScheduler, {}),
+    "euler": (diffusers.EulerDiscreteScheduler, USUAL),
     "euler_a": (diffusers.EulerAncestralDiscreteScheduler, {}),
-    "dpm++_2m": (diffusers.DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++"}),
-    "dpm++_2m_sde": (diffusers.DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
-    "dpm++_sde": (diffusers.DPMSolverSinglestepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
+    "dpm++_2m": (
+        diffusers.DPMSolverMultistepScheduler,
+        {**SECOND_ORDER, "algorithm_type": "dpmsolver++"},
+    ),
+    "dpm++_2m_sde": (
+        diffusers.DPMSolverMultistepScheduler,
+        {**SECOND_ORDER, "algorithm_type": "sde-dpmsolver++"},
+    ),
+    "dpm++_sde": (
+        diffusers.DPMSolverSinglestepScheduler,
+        {**SECOND_ORDER, "algorithm_type": "sde-dpmsolver++"},
+    ),
     "ddim": (diffusers.DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
-    "heun": (diffusers.HeunDiscreteScheduler, {}),
-    "lms": (diffusers.LMSDiscreteScheduler, {}),
-    "uni_pc": (diffusers.UniPCMultistepScheduler, {}),
+    "heun": (diffusers.HeunDiscreteScheduler, USUAL),
+    "lms": (diffusers.LMSDiscreteScheduler, USUAL),
+    "uni_pc": (diffusers.UniPCMultistepScheduler, SECOND_ORDER),
 }
 
 #: The same for models of rectified flow.
@@ -59,8 +72,9 @@ def scheduler(name: str, config: Any) -> Any:
     """The scheduler that people mean by a sampler's name, for a model trained as `config` says."""
     table = SAMPLERS if "beta_start" in config else FLOW_SAMPLERS
     scheduler_class, arguments = table[name.removesuffix("_karras")]
-    karras = {"use_karras_sigmas": True} if name.endswith("_karras") else {}
-    return scheduler_class.from_config(config, **arguments, **karras)
+    if name.endswith("_karras"):
+        arguments = {**arguments, "use_karras_sigmas": True}
+    return scheduler_class.from_config(config, **arguments)
 
 
 def image(pipe: Any, sampler: str, seed: int, **arguments: Any) -> Image.Image:
@@ -73,6 +87,58 @@ def image(pipe: Any, sampler: str, seed: int, **arguments: Any) -> Image.Image:
     finally:
         pipe.scheduler = original
     return made
+
+
+#: The texts of a chunk of 75 tokens, with the weight of each.
+Chunk = list[tuple[str, float]]
+
+
+@torch.no_grad()
+def embedded(pipe: Any, chunks: list[Chunk], negative: list[Chunk]) -> dict[str, Any]:
+    """The arguments that stand for weighted prompts of any length, of as many chunks each.
+
+    As A1111's web UI does it: each chunk through both encoders, each token's hidden state times its
+    weight, the mean of the chunk restored where that takes no larger factor than the weights are;
+    the pooled vector is that of the first chunk without weights.
+    """
+    positive, pooled = _hidden(pipe, chunks)
+    other, other_pooled = _hidden(pipe, negative)
+    return {
+        "prompt_embeds": positive,
+        "pooled_prompt_embeds": pooled,
+        "negative_prompt_embeds": other,
+        "negative_pooled_prompt_embeds": other_pooled,
+    }
+
+
+def _hidden(pipe: Any, chunks: list[Chunk]) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = [
+        torch.cat([_weighted(*encoder, chunk) for encoder in _encoders(pipe)], dim=2)
+        for chunk in chunks
+    ]
+    first = " ".join(text for text, _ in chunks[0])
+    _, _, pooled, _ = pipe.encode_prompt(first, do_classifier_free_guidance=False)
+    return torch.cat(rows, dim=1), pooled
+
+
+def _encoders(pipe: Any) -> list[tuple[Any, Any]]:
+    return [(pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)]
+
+
+def _weighted(tokenizer: Any, model: Any, chunk: Chunk) -> torch.Tensor:
+    inside = [
+        (token, weight) for text, weight in chunk for token in tokenizer(text).input_ids[1:-1]
+    ]
+    assert len(inside) <= 75
+    ids = tokenizer.decode([token for token, _ in inside])
+    padded = tokenizer(ids, padding="max_length", max_length=77, return_tensors="pt").input_ids
+    hidden: torch.Tensor = model(padded, output_hidden_states=True).hidden_states[-2]
+    weights = [1.0, *(weight for _, weight in inside)]
+    weights += [1.0] * (77 - len(weights))
+    changed = hidden * torch.tensor(weights).reshape(1, 77, 1)
+    factor = float(hidden.mean()) / float(changed.mean())
+    most = max(max(weight, 1 / weight) for weight in weights)
+    return changed * factor if 1 / most <= factor <= most else changed
 
 
 def upright(file: bytes) -> Image.Image:

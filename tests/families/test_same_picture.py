@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from io import BytesIO
@@ -177,10 +178,10 @@ def test_every_sampler(server: ServerProcess, plain: Plain, model: str, sampler:
 
 
 @pytest.mark.parametrize("model", ["sdxl-base", "sd-3.5-large", "postcard"])
-def test_samplers_differ(plain: Plain, model: str) -> None:
-    words = {**asked(model), "steps": 5, **SMALL}
+def test_samplers_differ(server: ServerProcess, model: str) -> None:
+    words = {**asked(model), "model": model, "steps": 5, **SMALL}
     samplers = MODELS[model].samplers
-    images = {plain(model, {**words, "sampler": sampler}).tobytes() for sampler in samplers}
+    images = {made(server, {**words, "sampler": name})[0].tobytes() for name in samplers}
     assert len(images) == len(samplers)
 
 
@@ -191,6 +192,35 @@ def test_what_lies_beyond_the_models_reach_is_cut_off(
     words = {**asked(model), "prompt": "a red circle on a blue background, " * 20}
     (ours,) = made(server, {"model": model, **words})
     check(ours, plain(model, words))
+
+
+LONG = "a red circle on a blue background, " * 60
+
+
+@pytest.mark.parametrize("model", OF_EACH_FAMILY)
+def test_a_job_tells_what_of_its_prompts_is_not_read(server: ServerProcess, model: str) -> None:
+    def told(**words: Any) -> list[str]:
+        job = submit(server, {**asked(model), "model": model, **SMALL, **words})
+        warnings = server.wait(job)["warnings"]
+        assert isinstance(warnings, list)
+        return [re.sub(r"\d+", "N", warning) for warning in warnings]
+
+    def sentence(name: str) -> str:
+        return f"The last N tokens of the {name} are beyond what the model reads."
+
+    assert told() == []
+    assert told(prompt=LONG) == [] if model in CHUNKING else [sentence("prompt")]
+    if "negative_prompt" in MODELS[model].defaults:
+        expected = [] if model in CHUNKING else [sentence("negative prompt")]
+        assert told(negative_prompt=LONG) == expected
+        assert told(negative_prompt=LONG, cfg_scale=1) == [], "nobody reads it"
+
+
+def test_the_number_of_tokens_that_are_not_read(server: ServerProcess) -> None:
+    """The small tokenizers have one token for each letter; two more are the beginning and end."""
+    words = {**asked("sd-3.5-large"), "model": "sd-3.5-large", **SMALL, "prompt": "a" * 300}
+    (warning,) = server.wait(submit(server, words))["warnings"]
+    assert re.findall(r"\d+", warning) == [str(2 + 300 - 256)]
 
 
 @pytest.mark.parametrize("clip_skip", [0, 1, 2])
@@ -262,6 +292,37 @@ def _parts(first: bytes, *more: bytes) -> list[tuple[str, tuple[str, bytes, str]
         ("init_image", ("first", first, "image/png")),
         *(("reference_images[]", ("more", file, "image/png")) for file in more),
     ]
+
+
+@pytest.mark.parametrize("size", [(40, 40), (63, 200), (600, 70)])
+@pytest.mark.parametrize("word", ["init_image", "reference_images"])
+def test_references_that_the_model_cannot_take_are_refused(
+    server: ServerProcess, word: str, size: tuple[int, int]
+) -> None:
+    buffer = BytesIO()
+    Image.new("RGB", size, "teal").save(buffer, "PNG")
+    image = data_uri(buffer.getvalue())
+    body = {**asked("flux-2-klein-4b"), "model": "flux-2-klein-4b"}
+    body[word] = image if word == "init_image" else [data_uri(sticker()), image]
+    answer = server.client.post("/api/generate", json=body)
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    limits = "At least 64 pixels wide and high, and at most 8 : 1."
+    assert error["loc"] == [word] and limits in error["msg"]
+    schema = server.get("/api/info", params={"model": "flux-2-klein-4b"})["parameter_schema"]
+    assert limits in schema["properties"][word]["description"]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 512)])
+def test_the_smallest_and_longest_references_are_taken(
+    server: ServerProcess, plain: Plain, size: tuple[int, int]
+) -> None:
+    buffer = BytesIO()
+    Image.new("RGB", size, "teal").save(buffer, "PNG")
+    words = {**asked("flux-2-klein-4b"), **SMALL}
+    image = data_uri(buffer.getvalue())
+    (ours,) = made(server, {"model": "flux-2-klein-4b", "init_image": image, **words})
+    check(ours, plain("flux-2-klein-4b", words, buffer.getvalue()))
 
 
 def test_references_alone(server: ServerProcess, plain: Plain) -> None:

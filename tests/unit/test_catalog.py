@@ -98,6 +98,14 @@ def test_words_that_nobody_knows_are_refused_with_the_nearest() -> None:
     assert "did you mean `cfg_scale`" in problem["msg"]
 
 
+def test_names_of_any_length_are_looked_up_at_once() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        catalog().find("colours" * 1_000_000)
+    assert len(caught.value.message) < 1000 and "did you mean" not in caught.value.message
+    (problem,) = refusal({"prompt": "red", "step" * 1_000_000: 3})
+    assert len(str(problem)) < 300
+
+
 def test_loras_are_refused_where_none_are_supported() -> None:
     (problem,) = refusal({"prompt": "red", "loras": [{"id": "civitai_1"}]})
     assert problem["loc"] == ["loras"] and "does not support LoRAs" in problem["msg"]
@@ -123,10 +131,10 @@ def test_a_model_that_is_none_is_a_problem_of_that_field(model: Any) -> None:
     ],
 )
 def test_weights_that_are_not_there_are_told(tmp_path: Path, source: str, says: str) -> None:
-    _, card = catalog().find(bundled())
+    family, card = catalog().find(bundled())
     assert Path(catalog().weights(card)["path"]).is_dir()
     with pytest.raises(ModelLoadFailed, match=says):
-        ModelFiles(Settings(data=tmp_path)).find(replace(card, source=source))
+        ModelFiles(Settings(data=tmp_path)).find(family, replace(card, source=source))
 
 
 MODELS = ["colours", "colours-four-step", bundled()]
@@ -139,6 +147,17 @@ def test_the_schema_is_a_schema(model: str) -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["additionalProperties"] is False and schema["required"] == ["prompt"]
     assert schema["properties"]["model"]["const"] == model
+
+
+def test_sizes_that_a_family_is_good_at_are_published() -> None:
+    catalog = ModelCatalog(discover(), FILES)
+    for family, card in catalog.cards():
+        published = catalog.schema(card.id).get("x-aspect-ratios", {})
+        assert published == {name: list(size) for name, size in family.aspect_ratios.items()}
+        schema = Draft202012Validator(catalog.schema(card.id))
+        for width, height in published.values():
+            schema.validate({"prompt": "red", "width": width, "height": height})
+    assert catalog.schema("sdxl-base")["x-aspect-ratios"]["1:1"] == [1024, 1024]
 
 
 @pytest.mark.parametrize("model", MODELS)

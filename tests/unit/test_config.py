@@ -175,3 +175,46 @@ def test_a_list_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("DARKROOM_ALLOWED_HOSTS", "images.example.org")
     with pytest.raises(ConfigurationError, match=r"allowed_hosts.*JSON"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['data = "~nosuchuser/x"', '[[models]]\nid = "a"\nfamily = "f"\nsource = "~nosuchuser/x"'],
+)
+def test_the_home_of_nobody_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"~nosuchuser/x: .*no such user"):
+        load_settings(write(tmp_path / "d.toml", text))
+
+
+def test_a_source_may_be_longer_than_a_files_name(tmp_path: Path) -> None:
+    text = f'[[models]]\nid = "a"\nfamily = "f"\nsource = "{"x" * 300}"'
+    (entry,) = load_settings(write(tmp_path / "d.toml", text)).models
+    assert entry.source == "x" * 300
+
+
+QUANTIZED = '[[models]]\nid = "a"\nfamily = "f"\nsource = "o/r"\nquantization = "nf4"\n'
+FILE = '[[models]]\nid = "a"\nfamily = "f"\nsource = "/a.gguf"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f'device = "cpu"\n{QUANTIZED}', "`nf4` does not go with device `cpu`"),
+        (f'offload = "sequential"\n{QUANTIZED}', "`nf4` does not go with offload `sequential`"),
+        (f'{QUANTIZED}offload = "sequential"', "`nf4` does not go with offload `sequential`"),
+        (f'offload = "sequential"\n{FILE}', "`gguf` does not go with offload `sequential`"),
+        (f'device = "mps"\n{QUANTIZED.replace("nf4", "fp8")}', "`fp8` does not go with device"),
+        (f'{FILE}quantization = "int8"', "quantized already"),
+    ],
+)
+def test_a_model_that_cannot_be_held_so_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"\[\[models\]\] a: .*{says}"):
+        load_settings(write(tmp_path / "d.toml", text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f'device = "cuda"\n{QUANTIZED}', f'offload = "sequential"\n{QUANTIZED}offload = "none"'],
+)
+def test_what_can_be_held_so_is_not(tmp_path: Path, text: str) -> None:
+    assert len(load_settings(write(tmp_path / "d.toml", text)).models) == 1

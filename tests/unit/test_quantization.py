@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server import quantization
-from server.quantization import CHOICES, missing_package, refusal
+from server.quantization import CHOICES, file_kind, missing_package, refusal
 
 OFFLOADS = ("none", "model", "group", "sequential")
 DEVICES = ("cuda", "cuda:1", "xpu", "mps", "cpu")
@@ -59,3 +59,18 @@ def test_a_missing_package_is_named_with_how_to_install_it(
 def test_an_installed_package_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantization, "find_spec", lambda name: name)
     assert missing_package("nf4") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("/a/x.gguf", "gguf"),
+        ("org/a/x.gguf@main", "gguf"),
+        ("https://example.org/x.GGUF?download=true", "gguf"),
+        ("x.gguf.safetensors", "safetensors"),
+        ("org/gguf", None),
+        ("urn:air:flux1:checkpoint:civitai:1@2", None),
+    ],
+)
+def test_a_sources_name_tells_the_kind_of_its_file(source: str, kind: str | None) -> None:
+    assert file_kind(source) == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from server import datafolder
 from server.config import Folders
 from server.errors import FolderInUse, FolderUnusable, StorageFailed
-from server.storage import ImageFiles
+from server.storage import ImageFiles, write_whole
 
 
 @pytest.fixture
@@ -42,6 +43,20 @@ def test_a_full_disk_leaves_neither_a_file_nor_a_part_of_one(
 def test_what_cannot_be_removed_is_told(files: ImageFiles) -> None:
     files.image("a.png").mkdir()
     assert not files.remove("a.png")
+
+
+def test_many_may_write_one_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    contents = [bytes([number]) * 200_000 for number in range(8)]
+
+    def write(content: bytes) -> bytes:
+        write_whole(path, content)
+        return path.read_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = set(pool.map(write, contents * 5))
+    assert seen <= set(contents), "every reader finds a whole file"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_parts_of_a_crash_are_removed(files: ImageFiles, tmp_path: Path) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import random
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
-from tests.serving import LiveServer, problem
+from tests.serving import LiveServer, live_server, problem
 
 TEAL = (10, 120, 130)
 
@@ -167,3 +172,154 @@ def test_a_form_that_is_none_is_refused(server: LiveServer) -> None:
 def test_a_warning_of_the_model_stands_in_the_job(server: LiveServer) -> None:
     job = server.made("red " * 51)
     assert job["warnings"] == ["The prompt has more than 50 words."]
+
+
+def kept(server: LiveServer) -> list[str]:
+    return sorted(path.name for path in server.service.settings.folders.inputs.iterdir())
+
+
+def noise(edge: int = 600) -> bytes:
+    """A picture that nobody gave before."""
+    pixels = np.frombuffer(random.randbytes(edge * edge * 3), np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels.reshape(edge, edge, 3)).save(buffer, "PNG", compress_level=0)
+    return buffer.getvalue()
+
+
+def test_one_image_may_be_given_by_many_at_once(paused: LiveServer) -> None:
+    image, before = uri(noise()), kept(paused)
+    url = f"{paused.client.base_url}/api/generate"
+
+    def give(seed: int) -> httpx.Response:
+        body = {"prompt": "red", "init_image": image, "seed": seed}
+        return httpx.post(url, json=body, timeout=30)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(give, range(8)))
+    assert [answer.status_code for answer in answers] == [202] * 8
+    assert len(kept(paused)) == len(before) + 1
+    for answer in answers:
+        paused.client.delete(answer.json()["job_url"])
+
+
+def test_greys_of_16_bits_are_scaled(server: LiveServer) -> None:
+    buffer = BytesIO()
+    Image.fromarray(np.full((20, 40), 40_000, np.uint16)).save(buffer, "PNG")
+    level = round(40_000 / 257)
+    assert left_edge(server, server.made(init_image=uri(buffer.getvalue()))) == (level,) * 3
+
+
+#: Tags that are no TIFF, that lead beyond the end, and whose orientation is none.
+BROKEN_TAGS = [
+    b"junkjunkjunk",
+    b"II*\0\x08\0\0\0\xff\xff",
+    b"MM\0*\0\0\0\x08\0\1\x01\x12\0\5\0\0\0\1\xff\0\0\0\0\0",
+]
+
+
+def with_exif(tags: bytes) -> str:
+    image = encoded()
+    place = image.index(b"IDAT") - 4
+    return uri(image[:place] + chunk(b"eXIf", tags) + image[place:])
+
+
+@pytest.mark.parametrize("tags", BROKEN_TAGS[1:])
+def test_small_faults_of_exif_do_not_matter(server: LiveServer, tags: bytes) -> None:
+    assert left_edge(server, server.made(init_image=with_exif(tags))) == TEAL
+
+
+def test_exif_that_is_none_is_refused_at_once(server: LiveServer) -> None:
+    answer = send(server, with_exif(BROKEN_TAGS[0]))
+    (error,) = problem(answer, 422, "invalid_parameters")["errors"]
+    assert error["loc"] == ["init_image"] and "damaged" in error["msg"]
+
+
+def test_files_stand_for_images_only(server: LiveServer) -> None:
+    answer = upload(server, {"prompt": "red"}, model=bytes(2_000_000), prompt=b"x")
+    errors = problem(answer, 422, "invalid_parameters")["errors"]
+    assert [error["loc"] for error in errors] == [["model"], ["prompt"]]
+    assert "`init_image`" in errors[0]["msg"]
+    assert len(answer.content) < 2000
+
+
+def test_an_image_is_given_once(server: LiveServer) -> None:
+    def refused(parts: list[tuple[str, tuple[str | None, bytes]]], word: str) -> None:
+        answer = server.client.post("/api/generate", files=parts)
+        (error,) = problem(answer, 422, "invalid_parameters")["errors"]
+        assert (error["loc"], error["type"]) == ([word], "duplicate_parameter")
+
+    file = ("a.png", encoded())
+    bare = ("request", (None, b'{"prompt": "red"}'))
+    named = json.dumps({"prompt": "red", "init_image": uri(encoded())}).encode()
+    refused([bare, ("init_image", file), ("init_image", file)], "init_image")
+    refused([bare, ("init_image", file), ("init_image[]", file)], "init_image")
+    refused([("request", (None, named)), ("init_image", file)], "init_image")
+    refused([bare, ("request", ("b.json", b"{}")), ("init_image", file)], "request")
+
+
+def test_a_dry_run_looks_at_the_images_and_keeps_none(server: LiveServer) -> None:
+    before = kept(server)
+    url = "/api/generate?dry_run=true"
+    bad = server.client.post(url, json={"prompt": "red", "init_image": uri(b"no image")})
+    assert problem(bad, 422, "invalid_parameters")["errors"][0]["loc"] == ["init_image"]
+    answer = server.client.post(url, json={"prompt": "red", "init_image": uri(noise())})
+    assert answer.status_code == 200
+    assert answer.json()["params"]["init_image"].startswith("input:")
+    assert len(answer.content) < 2000
+    assert kept(server) == before
+
+
+def test_refused_requests_leave_no_images(tmp_path: Path) -> None:
+    with live_server(tmp_path, max_queued=1, on_start="pause") as full:
+        full.submit()
+        problem(send(full, uri(noise())), 503, "queue_full")
+        assert kept(full) == []
+
+
+def test_a_queue_that_fills_meanwhile_leaves_no_images(tmp_path: Path) -> None:
+    with live_server(tmp_path, max_queued=3, on_start="pause") as full:
+        url = f"{full.client.base_url}/api/generate"
+
+        def give(number: int) -> int:
+            body = {"prompt": "red", "init_image": uri(noise()), "seed": number}
+            return httpx.post(url, json=body, timeout=30).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            statuses = list(pool.map(give, range(8)))
+        assert sorted(statuses) == [202] * 3 + [503] * 5
+        assert len(kept(full)) == 3
+
+
+def test_a_name_that_is_given_again_is_as_good_as_new(server: LiveServer) -> None:
+    name = server.made(init_image=uri(encoded((1, 2, 3))))["images"][0]["init_image"]
+    path = server.service.settings.folders.inputs / name.removeprefix("input:")
+    os.utime(path, (0, 0))
+    server.made(init_image=name)
+    assert path.stat().st_mtime > 1_000_000_000
+
+
+def test_the_limits_of_images_and_bodies_are_settings(tmp_path: Path) -> None:
+    large = uri(encoded(size=(80, 80)))
+    with live_server(tmp_path, max_image_pixels=4096, max_body_bytes=5000) as strict:
+        assert "4096" in problem(send(strict, large), 422, "invalid_parameters")["detail"]
+        assert send(strict, uri(encoded(size=(64, 64)))).status_code == 202
+        problem(send(strict, uri(noise(60))), 413, "body_too_large")
+    with live_server(tmp_path, max_image_pixels=6400, max_body_bytes=50_000) as generous:
+        for image in (large, uri(noise(60))):
+            assert send(generous, image).status_code == 202
+
+
+@pytest.mark.parametrize("word", ["model", "wort"])
+def test_long_names_are_neither_compared_nor_repeated(server: LiveServer, word: str) -> None:
+    long = "colour" * 500_000
+    body = {"prompt": "red", "model": long} if word == "model" else {"prompt": "red", long: 1}
+    answer = server.client.post("/api/generate", json=body)
+    (error,) = problem(answer, 422, "invalid_parameters")["errors"]
+    assert "did you mean" not in error["msg"]
+    assert len(answer.content) < 2000
+
+
+def test_thousands_of_unknown_words_are_told_in_part(server: LiveServer) -> None:
+    body = {"prompt": "red", **{f"promptt{number}": 1 for number in range(50_000)}}
+    answer = server.client.post("/api/generate", json=body)
+    assert len(problem(answer, 422, "invalid_parameters")["errors"]) == 20

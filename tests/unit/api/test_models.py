@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from server.plugins.types import ModelCard
 from tests.serving import LiveServer, conform, problem, until
 
 
@@ -11,6 +14,21 @@ def test_lists_them(server: LiveServer) -> None:
     body = server.client.get("/api/models").json()
     conform(server, "ModelList", body)
     assert [model["id"] for model in body["models"] if model["current"]] == ["colours"]
+
+
+@pytest.mark.parametrize("path", ["/api/models", "/api/info"])
+def test_the_disk_is_not_asked_on_the_event_loop(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    asked: list[str] = []
+
+    def disk_bytes(card: ModelCard) -> int:
+        asked.append(threading.current_thread().name)
+        return 5
+
+    monkeypatch.setattr(server.service.catalog, "disk_bytes", disk_bytes)
+    assert server.client.get(path).status_code == 200
+    assert asked and "server" not in asked
 
 
 def test_load_changes_the_current_model(server: LiveServer) -> None:

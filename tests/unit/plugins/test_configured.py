@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server.config import load_settings
+from server import quantization
+from server.catalog import ModelCatalog
+from server.config import Settings, load_settings
 from server.errors import ConfigurationError
 from server.model_entry import ModelEntry
+from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.plugins.types import ModelCard
 from tests.support import PLUGINS
@@ -25,12 +29,46 @@ def card(manager: PluginManager, model: str) -> ModelCard:
 
 def test_a_model_that_there_is_gets_other_words_and_keeps_the_rest() -> None:
     before = card(discover(PLUGINS), "colours")
-    after = card(configured(id="colours", source="org/x", defaults={"steps": 9}), "colours")
-    assert (after.source, after.defaults) == ("org/x", {"steps": 9})
-    assert (after.title, after.aliases, after.license) == (
-        *(before.title, before.aliases),
-        before.license,
-    )
+    after = card(configured(id="colours", title="Hues", defaults={"steps": 9}), "colours")
+    assert after == replace(before, title="Hues", defaults={"steps": 9})
+
+
+def facts(card: ModelCard) -> tuple[object, ...]:
+    """What is only true of a card's own weights."""
+    return card.license, card.size_bytes, card.description, card.variant, card.bundled
+
+
+NOTHING_KNOWN = ("", 0, "", None, False)
+
+
+def test_facts_of_other_weights_do_not_carry_over() -> None:
+    before = card(discover(), "sdxl-base")
+    assert all(facts(before)[:4])
+    entries: list[dict[str, Any]] = [
+        {"id": "sdxl-base", "source": "/w"},
+        {"id": "mine", "like": "sdxl-base", "source": "/w"},
+    ]
+    manager = discover(None, [ModelEntry.model_validate(entry) for entry in entries])
+    changed, new = card(manager, "sdxl-base"), card(manager, "mine")
+    assert facts(changed) == facts(new) == NOTHING_KNOWN
+    assert (changed.title, changed.aliases) == (before.title, before.aliases)
+    assert (new.title, new.aliases) == ("mine", ())
+    assert changed.config == new.config == before.source
+
+
+def test_a_bundled_model_with_other_weights_is_not_bundled() -> None:
+    assert facts(card(configured(id="colours", source="/w"), "colours")) == NOTHING_KNOWN
+
+
+def test_facts_of_new_weights_may_be_given() -> None:
+    words = {"license": "MIT", "description": "Mine.", "variant": "fp16"}
+    mine = card(configured(id="mine", like="colours", source="/w", **words), "mine")
+    assert facts(mine) == ("MIT", 0, "Mine.", "fp16", False)
+
+
+def test_the_same_weights_under_another_name_keep_their_facts() -> None:
+    manager = configured(id="quick", like="colours", defaults={"steps": 2})
+    assert facts(card(manager, "quick")) == facts(card(manager, "colours"))
 
 
 def test_a_new_model_may_be_like_another() -> None:
@@ -67,6 +105,25 @@ def test_a_new_model_of_a_family_takes_what_it_is_given() -> None:
         ({"id": "colours", "defaults": {"stepz": 1}}, "not valid"),
         ({"id": "mine", "like": "colours", "source": "/w", "aliases": ["postcard"]}, "already"),
         ({"id": "mine", "like": "colours", "source": "/w", "aliases": ["a b"]}, "URLs"),
+        (
+            {"id": "mine", "like": "colours", "source": "/w.gguf", "quantization": "fp8"},
+            "quantized already",
+        ),
+        (
+            {"id": "mine", "like": "colours", "source": "/w.gguf", "offload": "sequential"},
+            "would forget how they are stored",
+        ),
+        (
+            {
+                **{"id": "mine", "like": "colours", "source": "o/r"},
+                **{"quantization": "nf4", "offload": "sequential"},
+            },
+            "`nf4` does not go with offload `sequential`",
+        ),
+        (
+            {"id": "mine", "like": "colours", "source": "o/r/w.safetensors", "quantization": "nf4"},
+            "single file",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(words: dict[str, Any], says: str) -> None:
@@ -93,3 +150,32 @@ def test_a_misspelt_word_is_named(tmp_path: Path) -> None:
     file.write_text('[[models]]\nid = "mine"\nsauce = "x"\n')
     with pytest.raises(ConfigurationError, match=r"models\.0\.sauce"):
         load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"source": "not a source at all !!"}, "`source`: .*does not say where weights are"),
+        ({"source": "/w/model.ckpt"}, "`source`: .*is a pickle"),
+        ({"source": "org/model/model.bin"}, "`source`: .*is a pickle"),
+        ({"source": "https://example.org/model.pt"}, "`source`: .*is a pickle"),
+        ({"source": "/w", "config": "???"}, "`config`: .*does not say"),
+        ({"source": "/w", "components": {"vae": "/w/vae.pth"}}, "`vae`: .*is a pickle"),
+    ],
+)
+def test_a_source_that_is_none_is_refused_at_once(words: dict[str, Any], says: str) -> None:
+    plugins = configured(id="mine", like="colours", **words)
+    with pytest.raises(ConfigurationError, match=rf"\[\[models\]\] mine: {says}"):
+        ModelCatalog(plugins, ModelFiles(Settings()))
+
+
+@pytest.mark.parametrize(
+    ("words", "package"),
+    [({"source": "o/r", "quantization": "fp8"}, "torchao"), ({"source": "/w.gguf"}, "gguf")],
+)
+def test_a_missing_package_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, words: dict[str, Any], package: str
+) -> None:
+    monkeypatch.setattr(quantization, "find_spec", lambda _name: None)
+    with pytest.raises(ConfigurationError, match=rf"mine: .*pip install 'darkroom\[{package}\]'"):
+        configured(id="mine", like="colours", **words)
