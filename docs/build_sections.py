@@ -43,7 +43,12 @@ HOST = 64 * 2**30
 EDGE = 1024
 
 #: Quantization and offload mode, with or without a LoRA, that a test runs.
-TESTED = {("gguf", mode, lora) for mode in ("none", "model", "group") for lora in (False, True)}
+TESTED = {
+    (way, mode, lora)
+    for way in ("int8-torchao", "fp8", "gguf")
+    for mode in MODES
+    for lora in (False, True)
+}
 
 
 def pages() -> list[Path]:
