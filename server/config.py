@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     model_memory: int | None = Field(
         None,
         ge=0,
-        description="Most bytes of memory for weights of models that wait for their next job; "
-        "unset: as much as is free.",
+        description="Most bytes of memory for the weights of all loaded models, on the device and "
+        "in RAM together; one alone may take more. Unset: as much as is free.",
     )
     executor: Literal["process", "inline"] = Field(
         "process",

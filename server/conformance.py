@@ -231,7 +231,7 @@ class _Trial:
         with hushed():
             pipeline = self.manager.load_model(self.card, context)
         if isinstance(pipeline, Movable):
-            pipeline.place(ON_DEVICE, device.name)
+            pipeline.placed.place(ON_DEVICE, device.name)
         return pipeline
 
     def _task(

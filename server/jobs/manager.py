@@ -329,6 +329,9 @@ class JobManager:
 
     def _dropped(self, job_id: str, task: asyncio.Task[None]) -> None:
         self._drops.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("job %s ended in an unforeseen way", job_id, exc_info=error)
+            self._give_up_on(job_id)
         self._ending.discard(job_id)
 
     def _next_seq(self, job: Job) -> int:

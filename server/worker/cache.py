@@ -14,10 +14,10 @@ from server.snapshots import ModelState, Weights
 from server.worker import memory
 from server.worker.device import Device, choose, release_memory
 from server.worker.memory import Memory
-from server.worker.offload import SHARED, gib, needed, room
+from server.worker.offload import ON_DEVICE, SHARED, gib, needed, room
 from server.worker.options import WorkerOptions
 from server.worker.quiet import hushed
-from server.worker.residents import Resident, known_footprint, load_context
+from server.worker.residents import Resident, is_bound, known_footprint, load_context
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,11 @@ class ModelCache:
     def device(self) -> Device:
         """The device models are loaded to."""
         return choose(self._options.device)
+
+    @property
+    def _is_shared(self) -> bool:
+        """Whether the device's memory is the machine's."""
+        return self.device.name.partition(":")[0] in SHARED
 
     def find(self, model: str) -> tuple[ModelFamily, ModelCard]:
         """A model's family and card.
@@ -82,6 +87,8 @@ class ModelCache:
             resident.image_size = size or (edge, edge)
             self._place(resident)
         except Exception as error:
+            if model in self._residents:
+                self._residents[model].is_ready = False
             self._send(ModelState(model, "failed", str(error)))
             raise
         if not resident.is_ready:
@@ -91,8 +98,7 @@ class ModelCache:
 
     def remark(self, model: str) -> str | None:
         """What whoever asked for images should know about the way they are made."""
-        decision = self._residents[model].decision
-        if decision is None or not decision.vae_tiling:
+        if not self._residents[model].is_tiled:
             return None
         return "Memory is short: a large image is decoded in tiles, which changes it slightly."
 
@@ -113,12 +119,13 @@ class ModelCache:
         resident = self._residents.get(model)
         if resident is None or not resident.size:
             return ""
-        mode = "none" if resident.decision is None else resident.decision.mode
+        decision = resident.decision or ON_DEVICE
+        size = needed(resident.needs(), decision.mode, tiled=decision.vae_tiling)
         total = memory.of_device(self.device.name).total
         width, height = resident.image_size
         return (
-            f"{model} needs about {gib(needed(resident.needs(), mode, tiled=False))} for "
-            f"{width} × {height} pixels with offload `{mode}`; {self.device.name} has {gib(total)}."
+            f"{model} needs about {gib(size)} for {width} × {height} pixels with offload "
+            f"`{decision.mode}`; {self.device.name} has {gib(total)}."
         )
 
     def tell(self, model: str) -> None:
@@ -141,7 +148,10 @@ class ModelCache:
         _, card = self.find(model)
         context = load_context(card, weights, self.device.name, self.device.dtype)
         expected = known_footprint(context)
-        self._make_host_room(0 if expected is None else expected.weights)
+        if expected is not None:
+            self._make_host_room(expected.weights)
+            if is_bound(context):
+                self._make_device_room(expected.weights)
         with hushed():
             pipeline = self._plugins.load_model(card, context)
         self._residents[model] = Resident(card, weights, context, pipeline)
@@ -149,40 +159,55 @@ class ModelCache:
 
     def _place(self, resident: Resident) -> None:
         """Make room on the device and put the model there."""
-        others = [other for other in self._residents.values() if other is not resident]
-        on_device = [other for other in others if other.device_bytes]
-        whole = needed(resident.needs(), "none", tiled=False)
-        while on_device and whole > room(self._free_for(resident)):
-            self._leave_device(on_device.pop(0))
+        for other in self._residents.values():
+            # Its hooks may be on parts that this model has too.
+            if other is not resident and other.is_offloaded:
+                self._park(other)
+        self._make_device_room(needed(resident.needs(), "none", tiled=False), resident)
         host_free = memory.of_host().free
         resident.place(self._free_for(resident), host_free, self._options.offload)
 
-    def _free_for(self, resident: Resident) -> Memory:
+    def _make_device_room(self, coming: int, guest: Resident | None = None) -> None:
+        """Let models leave the device, the least recently used first, until it has room for
+        `coming` bytes; what `guest` has there counts as room."""
+        others = [other for other in self._residents.values() if other is not guest]
+        on_device = [other for other in others if other.device_bytes]
+        while on_device and coming > room(self._free_for(guest)):
+            self._leave_device(on_device.pop(0))
+
+    def _free_for(self, resident: Resident | None) -> Memory:
         """The device's memory, that of the resident's own weights counted as free."""
         found = memory.of_device(self.device.name)
-        return Memory(found.free + resident.device_bytes, found.total)
+        own = 0 if resident is None else resident.device_bytes
+        return Memory(found.free + own, found.total)
 
     def _leave_device(self, resident: Resident) -> None:
         """Move a model to RAM while there is room, else close it."""
         name = resident.card.id
-        movable = resident.can_park and self.device.name.partition(":")[0] not in SHARED
+        movable = resident.can_park and not self._is_shared
         if movable:
             self._make_host_room(resident.size, until=name)
-        if not movable or not _host_holds(resident.size):
+        if movable and _host_holds(resident.size):
+            self._park(resident)
+        else:
             self._close(name)
-            return
+
+    def _park(self, resident: Resident) -> None:
         resident.park()
         release_memory()
-        log.info("%s waits in RAM", name)
-        self._send(ModelState(name, "in_ram", bytes=resident.size))
+        log.info("%s waits in RAM", resident.card.id)
+        self._send(ModelState(resident.card.id, "in_ram", bytes=resident.size))
 
     def _make_host_room(self, coming: int, until: str | None = None) -> None:
         """Close models, the least recently used first and none from `until` on, until RAM holds
-        `coming` bytes more."""
-        for model in list(self._residents):
-            fits = _host_holds(coming) and (until is not None or self._may_hold(coming))
-            if fits or model == until:
+        `coming` bytes more, and the settings allow them."""
+        for model, resident in list(self._residents.items()):
+            is_allowed = until is not None or self._may_hold(coming)
+            if model == until or (is_allowed and _host_holds(coming)):
                 return
+            is_elsewhere = not self._is_shared and resident.device_bytes == resident.size
+            if is_allowed and is_elsewhere:
+                continue  # to close it would free no RAM
             self._close(model)
 
     def _may_hold(self, coming: int) -> bool:

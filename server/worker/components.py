@@ -11,6 +11,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from server import quantization
+
 #: The component that makes pixels of latents.
 VAE = "vae"
 
@@ -147,13 +149,22 @@ def _tensors(place: Path, number: int) -> dict[str, int]:
 
 def _sizes(file: Path, number: int) -> dict[str, int]:
     """Bytes in memory by tensor."""
-    if file.suffix.lower() != ".safetensors":  # a GGUF file's weights stay as they are
-        return {file.name: file.stat().st_size}
+    if file.suffix.lower() == ".gguf":
+        return _stored_sizes(file)
     return {
         name: prod(entry["shape"]) * number if _is_float(entry["dtype"]) else _stored(entry)
         for name, entry in _header(file).items()
         if name != "__metadata__"
     }
+
+
+def _stored_sizes(file: Path) -> dict[str, int]:
+    """Bytes by tensor of a GGUF file, whose weights stay as they are; one of all without `gguf`."""
+    if quantization.missing_package("gguf"):
+        return {file.name: file.stat().st_size}
+    from gguf import GGUFReader
+
+    return {tensor.name: int(tensor.n_bytes) for tensor in GGUFReader(file).tensors}
 
 
 def _header(file: Path) -> dict[str, Any]:

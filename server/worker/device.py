@@ -81,9 +81,15 @@ def _present() -> list[str]:
 def _dtype(kind: str) -> str:
     import torch
 
-    if kind == "mps" or (kind == "cuda" and not torch.cuda.is_bf16_supported()):
+    if kind == "mps" or (kind == "cuda" and not _computes_bfloat16(torch)):
         return "float16"
     return "bfloat16"
+
+
+def _computes_bfloat16(torch: Any) -> bool:
+    """Whether an NVIDIA or AMD GPU has the type itself: emulated, it is slower than float16."""
+    supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+    return supported
 
 
 def _devices(kind: str) -> list[dict[str, Any]]:

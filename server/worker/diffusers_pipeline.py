@@ -15,10 +15,9 @@ from torch import Tensor
 
 from server.generation import GenerationParams, Task
 from server.plugins.types import StepListener
-from server.worker import placement, samplers
+from server.worker import samplers
 from server.worker.input_image import fit, open_upright
-from server.worker.offload import Decision, Mode
-from server.worker.quantizing import stored_bytes
+from server.worker.placed import PlacedPipeline
 from server.worker.quiet import hushed
 
 
@@ -46,7 +45,8 @@ class DiffusersPipeline(ABC):
                 component.requires_grad_(False)
         pipe.set_progress_bar_config(disable=True)
         self._pipe = pipe
-        self._mode: Mode | None = None
+        #: See `server.worker.residents.Movable`.
+        self.placed = PlacedPipeline(pipe)
         self._scheduler_config = pipe.scheduler.config
 
     @abstractmethod
@@ -86,34 +86,8 @@ class DiffusersPipeline(ABC):
 
     def close(self) -> None:
         """See `Pipeline`."""
-        if self._mode not in (None, "none"):
-            placement.undo(self._pipe)  # parts that other models have must not keep its hooks
+        self.placed.close()
         self._pipe = None
-
-    def parts(self) -> dict[int, int]:
-        """See `Movable`."""
-        return {
-            id(part): sum(map(stored_bytes, (*part.parameters(), *part.buffers())))
-            for part in self._pipe.components.values()
-            if isinstance(part, torch.nn.Module)
-        }
-
-    def place(self, decision: Decision, device: str) -> None:
-        """See `Movable`."""
-        if self._mode == decision.mode != "none":
-            tiles, slices = decision.vae_tiling, decision.vae_slicing
-            placement.decode_in_parts(self._pipe, tiles=tiles, slices=slices)
-            return
-        if self._mode not in (None, decision.mode):
-            self.park()
-        placement.apply(self._pipe, decision, device)
-        self._mode = decision.mode
-
-    def park(self) -> None:
-        """See `Movable`."""
-        placement.undo(self._pipe)
-        self._pipe.to("cpu")
-        self._mode = None
 
     def _call(self, params: Any, images: list[Image]) -> tuple[Any, dict[str, Any]]:
         """The pipeline to call and its arguments."""
@@ -154,16 +128,20 @@ class DiffusersPipeline(ABC):
             )
             return {}
 
-        image: Image = pipe(
-            **arguments,
-            # Noise from the CPU's generator is the same on every device, and the same that other
-            # tools draw for this seed.
-            generator=torch.Generator("cpu").manual_seed(seed),
-            callback_on_step_end=step_end,
-            callback_on_step_end_tensor_inputs=[],
-        ).images[0]
+        # Noise from the CPU's generator is the same on every device, and the same that other tools
+        # draw for this seed.
+        arguments["generator"] = torch.Generator("cpu").manual_seed(seed)
+        try:
+            image: Image = pipe(
+                **arguments,
+                callback_on_step_end=step_end,
+                callback_on_step_end_tensor_inputs=[],
+            ).images[0]
+        except BaseException:
+            self.placed.settle()
+            raise
         if pipe is not self._pipe:
-            self._pipe.maybe_free_model_hooks()  # the other one owns no hooks, see `placement`
+            self.placed.settle()  # the other one owns no hooks, see `placement`
         return image
 
 

@@ -23,7 +23,7 @@ from server.plugins.types import LoadContext
 from server.worker import tensor_files
 from server.worker.architecture import Architecture, check_readable
 from server.worker.components import weight_files
-from server.worker.failures import describe
+from server.worker.failures import describe, is_out_of_memory
 from server.worker.quantizing import (
     check_file,
     configurations,
@@ -69,6 +69,8 @@ class _Loader:
         if path.is_file():
             sources.setdefault(self._architecture.part, path)
         parts = {name: self._part(name, source) for name, source in sources.items()}
+        if self._quantizations:
+            _make_current(self._context.device)
         if path.is_file() and self._architecture.is_whole(tensor_files.shapes(path)):
             with _fitting(path):
                 return cls.from_single_file(
@@ -177,6 +179,13 @@ class _Loader:
         return getattr(import_module(library), own or replaced)
 
 
+def _make_current(device: str) -> None:
+    """bitsandbytes loads to the current GPU, whatever is asked for."""
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and wanted.index is not None:
+        torch.cuda.set_device(wanted)
+
+
 def _folder(context: LoadContext) -> Path:
     """The folder in diffusers' layout."""
     if context.path.is_dir():
@@ -212,6 +221,8 @@ def _fitting(path: Path) -> Iterator[None]:
     try:
         yield
     except (LookupError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        if is_out_of_memory(error):
+            raise
         raise ModelLoadFailed(
             f"{path.name} does not fit the configuration it is loaded with: {describe(error)}"
         ) from error

@@ -13,7 +13,7 @@ class WorkerOptions(BaseModel):
     Attributes:
         device: `auto`, or torch's name of a device.
         offload: where weights stay while images are made, if a model's card does not say.
-        model_memory: most bytes for weights of models that wait; None: as much as is free.
+        model_memory: most bytes for the weights of all loaded models; None: as much as is free.
         preview_interval: least seconds between two previews; 0 after every step; negative: none.
         keep_alive: seconds an idle worker stays; 0 ends it after each job; negative: it stays.
         plugin_folder: the user's folder of plugins.

@@ -9,9 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from server import quantization
 from server.model_entry import Offload
 from server.plugins.types import LoadContext, ModelCard, Pipeline
+from server.quantization import PACKAGES, refusal
 from server.snapshots import Weights
 from server.worker import estimate
 from server.worker.estimate import Estimate, Footprint
@@ -21,18 +21,27 @@ from server.worker.offload import MODES, Decision, Mode, decide, next_lower
 log = logging.getLogger(__name__)
 
 
-@runtime_checkable
-class Movable(Protocol):
-    """A pipeline whose weights can be put elsewhere, as those of `DiffusersPipeline`."""
+class Placed(Protocol):
+    """Where a pipeline's weights are."""
 
     def parts(self) -> Mapping[int, int]:
         """Bytes of its parts; one that it shares with another pipeline has the same key there."""
+
+    def bytes_on(self, device: str) -> int:
+        """Bytes of those parts that are on a device just now, whoever brought them there."""
 
     def place(self, decision: Decision, device: str) -> None:
         """Make it ready to run on a device, as decided."""
 
     def park(self) -> None:
         """Bring its weights to the machine's own memory; `place` comes before it runs again."""
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A pipeline whose weights can be put elsewhere, as those of `DiffusersPipeline`."""
+
+    placed: Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +70,15 @@ class Resident:
         self.image_size = (0, 0)
         self._device = context.device
         self._quantization = _quantization(context)
+        self._is_bound = is_bound(context)
         self._refused = refused(self._quantization, context.device)
         self._footprint = known_footprint(context)
-        self._stored = _stored(context)
         self._floor: Floor | None = None
-
-    @property
-    def parts(self) -> Mapping[int, int]:
-        """Bytes of its parts, by what identifies them among all models."""
-        if isinstance(self.pipeline, Movable):
-            return self.pipeline.parts()
-        return {id(self.pipeline): self._stored}
+        self._placed = pipeline.placed if isinstance(pipeline, Movable) else None
+        #: Bytes of its parts, by what identifies them among all models.
+        self.parts: Mapping[int, int] = (
+            {id(pipeline): _stored(context)} if self._placed is None else self._placed.parts()
+        )
 
     @property
     def size(self) -> int:
@@ -80,18 +87,25 @@ class Resident:
 
     @property
     def device_bytes(self) -> int:
-        """Bytes on the device while it waits."""
-        if isinstance(self.pipeline, Movable) and (
-            self.decision is None or self.decision.mode != "none"
-        ):
-            return 0
-        return self.size
+        """Bytes of its weights on the device."""
+        return self.size if self._placed is None else self._placed.bytes_on(self._device)
+
+    @property
+    def is_offloaded(self) -> bool:
+        """Whether its weights come to the device by hooks, which nobody else's may."""
+        return self.decision is not None and self.decision.mode != "none"
 
     @property
     def can_park(self) -> bool:
         """Whether its weights can wait in RAM. bitsandbytes ties its numbers to the GPU."""
-        return isinstance(self.pipeline, Movable) and (
-            quantization.PACKAGES.get(self._quantization or "") != "bitsandbytes"
+        return self._placed is not None and not self._is_bound
+
+    @property
+    def is_tiled(self) -> bool:
+        """Whether its images are decoded in tiles; those that are no larger than one are not."""
+        tile = 0 if self._footprint is None else self._footprint.tile
+        return (
+            self.decision is not None and self.decision.vae_tiling and max(self.image_size) > tile
         )
 
     def needs(self) -> Estimate:
@@ -107,7 +121,7 @@ class Resident:
             host_free: free bytes of the machine's RAM.
             wish: the offload mode, if its card does not say.
         """
-        if not isinstance(self.pipeline, Movable):
+        if self._placed is None:
             return
         floor = self._floor_now()
         decision = decide(
@@ -122,12 +136,12 @@ class Resident:
         if self.decision is None or self.decision.mode != decision.mode:
             log.info("%s: %s", self.card.id, decision.reason)
         self.decision = decision  # also if memory runs out now: then another is taken
-        self.pipeline.place(decision, self._device)
+        self._placed.place(decision, self._device)
 
     def park(self) -> None:
         """Bring its weights to RAM."""
-        assert isinstance(self.pipeline, Movable)
-        self.pipeline.park()
+        assert self._placed is not None
+        self._placed.park()
         self.decision, self.is_ready = None, False
 
     def give_way(self) -> bool:
@@ -168,9 +182,14 @@ def known_footprint(context: LoadContext) -> Footprint | None:
     return found if found.components else None
 
 
+def is_bound(context: LoadContext) -> bool:
+    """Whether the weights are loaded to the GPU at once, and stay there."""
+    return PACKAGES.get(context.quantization or "") == "bitsandbytes"
+
+
 def refused(way: str | None, device: str) -> tuple[Mode, ...]:
     """The offload modes that do not go with a quantization on a device."""
-    return tuple(m for m in MODES if quantization.refusal(way, offload=m, device=device))
+    return tuple(m for m in MODES if refusal(way, offload=m, device=device))
 
 
 def load_context(card: ModelCard, weights: Weights, device: str, dtype: str) -> LoadContext:

@@ -139,6 +139,8 @@ class Runner:
         family, card = self._models.find(command.task["model"])
         task = Task.from_wire(command.task, family.params_of(card))
         task = replace(task, indices=tuple(index for index in task.indices if index not in made))
+        if not task.indices:
+            return TaskFinished()
         check = self._check(task, command.attempt)
         attempt = _Attempt(task, self._send, self._previewer, check, made)
         if not self._models.holds(task.model, command.weights):

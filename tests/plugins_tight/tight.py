@@ -1,5 +1,5 @@
-"""SDXL on a device that runs out of memory when a job's denoiser is called the n-th time: the
-numbers in the prompt."""
+"""SDXL on a device that runs out of memory when a job's denoiser is called the n-th time (the
+numbers in the prompt), or in its first decoding (the word `decoding`)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ class TightPipeline(SDXLPipeline):
         self._calls: Counter[str] = Counter()
         self._task: Task[Any] | None = None
         pipe.unet.register_forward_pre_hook(self._count)
+        pipe.vae.decoder.register_forward_pre_hook(self._decode)
 
     def generate(self, task: Task[Any], on_step: StepListener) -> Iterator[Image]:
         self._task = task
         return super().generate(task, on_step)
+
+    def _decode(self, _module: Any, _arguments: Any) -> None:
+        assert self._task is not None
+        key = f"{self._task.job_id} decoded"
+        self._calls[key] += 1
+        if self._calls[key] == 1 and "decoding" in self._task.params.prompt:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     def _count(self, _module: Any, _arguments: Any) -> None:
         assert self._task is not None

@@ -72,7 +72,8 @@ class Worker:
 @contextmanager
 def worker(**options: Any) -> Iterator[Worker]:
     """A worker process on the CPU; `options` are `WorkerOptions`."""
-    told = WorkerOptions(**{"device": "cpu", "keep_alive": -1, **options}).model_dump_json()
+    known = WorkerOptions(**{"device": "cpu", "keep_alive": -1, **options})
+    told = known.model_dump_json(exclude_unset=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "server.worker", "--options", told],
         stdin=subprocess.PIPE,

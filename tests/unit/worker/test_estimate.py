@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from server.worker.components import IN_BLOCKS, VAE, Component
 from server.worker.estimate import (
+from tests.families.loading import write_gguf
     DECODER_WIDTHS,
     TEXT_TOKENS,
     TRANSFORMER_WIDTHS,
@@ -182,7 +184,20 @@ def test_quantization_makes_large_parts_small(pipeline: Path, way: str, share: f
     assert sizes(footprint)["text_encoder"] == 60
 
 
-def test_other_formats_take_what_the_file_takes(tmp_path: Path) -> None:
+def test_a_gguf_files_blocks_take_what_they_take_there(tmp_path: Path) -> None:
+    names = [f"double_blocks.{number}.weight" for number in range(4)]
+    written = write_gguf({name: torch.ones(64, 32) for name in names}, tmp_path / "x.gguf")
+    assert len(written) == 4
+    (denoiser,) = of_files(tmp_path / "x.gguf", "bfloat16").components.values()
+    # Q8_0: 32 numbers and a scale of half precision take 34 bytes.
+    block = 64 * 34
+    assert (denoiser.size, denoiser.streamed, denoiser.tensor) == (4 * block, 2 * block, block)
+
+
+def test_a_gguf_file_is_one_block_where_nobody_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.quantization.find_spec", lambda _: None)
     file = tmp_path / "x.gguf"
     file.write_bytes(b"GGUF" + bytes(96))
     assert sizes(of_files(file, "bfloat16")) == {IN_BLOCKS: 100}
