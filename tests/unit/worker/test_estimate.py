@@ -14,7 +14,6 @@ from safetensors.numpy import save_file
 
 from server.worker.components import IN_BLOCKS, VAE, Component
 from server.worker.estimate import (
-from tests.families.loading import write_gguf
     DECODER_WIDTHS,
     TEXT_TOKENS,
     TRANSFORMER_WIDTHS,
@@ -24,6 +23,7 @@ from tests.families.loading import write_gguf
     of_files,
     of_size,
 )
+from tests.families.loading import write_gguf
 
 GIB = 2**30
 
