@@ -20,11 +20,14 @@ help:  ## list these targets
 run: $(RUNTIME)  ## start the server, setting it up first; ARGS="--port 9000" adds options
 	@$(BIN)/darkroom serve $(ARGS)
 
+# A few processes, each with whole files of tests: a file's fixtures start servers and build models.
+SPREAD := -n auto --maxprocesses 4 --dist loadfile
+
 # One thread for torch: the suite runs several workers, and one thread repeats its bytes exactly.
 test soak: export OMP_NUM_THREADS = 1
 
 test: $(DEV)  ## run the tests; ARGS="-k gallery" adds options
-	@$(BIN)/python -m pytest -m "not soak and not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak and not slow" $(SPREAD) $(ARGS)
 
 check: $(DEV)  ## lint, format, types and layers, changing nothing
 	$(BIN)/ruff check .

@@ -2,11 +2,11 @@
 
     python benchmarks/model_switch.py [--rounds 7]
 
-Two pipelines like SDXL, of half a gigabyte in float16, take turns in one server, which holds them
-in float32 as plain diffusers does. What a switch costs is the time from a job's start to the first
-step of its image; once with the model in memory, once after it was unloaded. The files are in the
-system's cache for everybody. The aim of the project is 0.3 for a switch that finds the model in
-memory.
+Two pipelines like SDXL, of half a gigabyte in float16, take turns in one worker process, which
+holds them in float32 as plain diffusers does. What a switch costs is the time from the command to
+load a model, over the pipe, to the word that it is ready; once with the model in memory, once
+after it was unloaded. The files are in the system's cache for everybody. The aim of the project is
+0.3 for a switch that finds the model in memory.
 """
 
 from __future__ import annotations
@@ -14,23 +14,21 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from _bare import BareDiffusers
 from _measuring import median, ratio, table, turns
 from _pipelines import MIDDLING, save
-from _server import serve, write_config
 
-from tests.servers import ServerProcess
+from server.model_entry import ModelEntry
+from server.snapshots import LoadModel, ModelState, UnloadModel
+from tests.support import weights_at
+from tests.unit.worker.processes import Worker, worker
 
 MODELS = ("first", "second")
 LIKE = "sdxl-base"
-
-#: As little work as a job can be.
-WORDS: dict[str, Any] = {"width": 64, "height": 64, "steps": 1, "cfg_scale": 1.0, "seed": 1}
 
 
 def main() -> None:
@@ -43,30 +41,30 @@ def main() -> None:
         folder = Path(temporary)
         for seed, model in enumerate(MODELS):  # different bytes: nothing can be shared
             save(LIKE, MIDDLING, folder / model, seed=seed, dtype="float16")
-        config = write_config(folder, dict.fromkeys(MODELS, LIKE))
+        entries = [ModelEntry(id=name, like=LIKE, source=str(folder / name)) for name in MODELS]
         with (
-            serve(folder, "--device", given.device, config=config) as server,
+            worker(device=given.device, models=entries) as process,
             BareDiffusers() as bare,
         ):
             size = sum(file.stat().st_size for file in (folder / MODELS[0]).rglob("*.safetensors"))
-            rows = measure(folder, server, bare, given.rounds, given.device)
+            rows = measure(folder, process, bare, given.rounds, given.device)
     table(f"A model of {size / 1e9:.2f} GB, median of {given.rounds}", rows)
 
 
 def measure(
-    folder: Path, server: ServerProcess, bare: BareDiffusers, rounds: int, device: str
+    folder: Path, process: Worker, bare: BareDiffusers, rounds: int, device: str
 ) -> list[dict[str, Any]]:
-    """Loading by plain diffusers, switching in memory, and loading by the server, in turns."""
+    """Loading by plain diffusers, switching in memory, and loading by the worker, in turns."""
     others = itertools.cycle(MODELS)
 
     def loaded() -> float:
         return bare.load(folder / next(others), device=device)
 
     def switched() -> float:
-        return switch(server, lambda model: None)
+        return switch(process, folder, unloaded=False)
 
     def reloaded() -> float:
-        return switch(server, lambda model: unload(server, model))
+        return switch(process, folder, unloaded=True)
 
     turns(1, loaded, reloaded, switched)  # lets everything be imported
     bare_seconds, *ours = turns(rounds, loaded, switched, reloaded)
@@ -80,37 +78,33 @@ def measure(
     return rows
 
 
-def switch(server: ServerProcess, before: Callable[[str], None]) -> float:
-    """How long a job waits for its model after a job with the other one."""
+def switch(process: Worker, folder: Path, *, unloaded: bool) -> float:
+    """The seconds until a model is ready after the other one was."""
     here, there = MODELS
-    wait_for_model(server, here)
-    before(there)
-    return wait_for_model(server, there)
+    load(process, folder, here)
+    if unloaded:
+        process.send(UnloadModel(there))
+        wait_for(process, there, "unloaded")
+    return load(process, folder, there)
 
 
-def wait_for_model(server: ServerProcess, model: str) -> float:
-    """Run a job: the seconds between its start and that of its first image."""
-    seen: dict[str | None, float] = {}
-    for shown in server.snapshots(server.submit(model=model, **WORDS)):
-        for word in (shown["status"], shown["phase"]):
-            seen.setdefault(word, time.perf_counter())
-    if "completed" not in seen:
-        raise SystemExit(f"a job of {model} failed: {shown['error']}")
-    return seen["generating"] - seen["processing"]
+def load(process: Worker, folder: Path, model: str) -> float:
+    """Load a model; the seconds until it is ready."""
+    began = perf_counter()
+    process.send(LoadModel(model, weights_at(folder / model)))
+    wait_for(process, model, "loaded")
+    return perf_counter() - began
 
 
-def unload(server: ServerProcess, model: str) -> None:
-    """Free a model's memory and wait until that is done."""
-    answer = server.client.post(f"/api/models/{model}/unload")
-    answer.raise_for_status()
-    while state(server, model) != "on_disk":
-        time.sleep(0.01)
-
-
-def state(server: ServerProcess, model: str) -> str:
-    """Where the server says that a model is."""
-    models = server.get("/api/models")["models"]
-    return str(next(each["state"] for each in models if each["id"] == model))
+def wait_for(process: Worker, model: str, state: str) -> None:
+    """Read what the worker says until a model is in a state."""
+    while (message := process.next()) is not None:
+        if isinstance(message, ModelState) and message.model == model:
+            if message.state == "failed":
+                raise SystemExit(f"{model} failed: {message.message}")
+            if message.state == state:
+                return
+    raise SystemExit("the worker ended")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,7 +254,8 @@ class ModelCatalog:
     def _foreign_words(
         self, words: Mapping[str, Any], family: ModelFamily, card: ModelCard
     ) -> tuple[list[str], list[dict[str, Any]]]:
-        """Warnings for words of other families, problems for words that nobody knows."""
+        """Warnings for words of other families and without effect, problems for words that nobody
+        knows."""
         own = family.params_of(card).model_fields
         known = {*COMMON_WORDS, *self._all_words()}
         warnings: list[str] = []
@@ -268,9 +269,14 @@ class ModelCatalog:
             elif word in known:
                 warnings.append(f"`{word}` is not used by {card.id} and was ignored.")
             elif len(errors) < MAX_UNKNOWN:
-                hint = _did_you_mean(word, [*own, "model", *ALIASES])
+                others = {alias: name for alias, name in ALIASES.items() if name in own}
+                hint = _did_you_mean(word, {**{name: name for name in (*own, "model")}, **others})
                 text = f"unknown parameter{hint}".removesuffix(".")
                 errors.append(_problem([shortened(word)], text, "extra_forbidden"))
+        # The recipe of an image that was made of words alone says `init_image: null`.
+        pair = {"strength", "init_image"}
+        if pair <= own.keys() and pair & words.keys() == {"strength"}:
+            warnings.append("`strength` is only used with `init_image`.")
         return warnings, errors
 
     def _all_words(self) -> set[str]:
@@ -330,10 +336,10 @@ def _problems(error: ValidationError) -> list[dict[str, Any]]:
     ]
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
+def _did_you_mean(word: str, known: Mapping[str, str]) -> str:
+    """The end of a sentence; `known` has what to propose for each name."""
     if len(word) > MAX_NAME:
         return "."
-    names = list(known)
-    begun = [name for name in names if word and name.startswith(word)]
-    near = begun or difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean `{near[0]}`?" if near else "."
+    begun = [name for name in known if word and name.startswith(word)]
+    near = begun or difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean `{known[near[0]]}`?" if near else "."

@@ -28,8 +28,7 @@ from pydantic_settings import (
 )
 
 from server.errors import ConfigurationError, summary
-from server.model_entry import ModelEntry, Offload
-from server.quantization import misfit
+from server.model_entry import ModelEntry, Offload, faults_of, is_local
 
 CONFIG_NAME = "darkroom.toml"
 PREFIX = "DARKROOM_"
@@ -150,15 +149,10 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _can_hold_the_models(self) -> Self:
-        for entry in self.models:
-            offload = entry.offload or self.offload
-            source = entry.source or ""
-            reason = misfit(source, entry.quantization, offload=offload, device=self.device)
-            if reason is not None:
-                raise PydanticCustomError(
-                    "misfit", "{text}", {"text": f"[[models]] {entry.id}: {reason}"}
-                )
+    def _models_are_sound(self) -> Self:
+        faults = "\n".join(faults_of(self.models, self.offload, self.device))
+        if faults:
+            raise PydanticCustomError("models", "{text}", {"text": faults})
         return self
 
     @classmethod
@@ -199,12 +193,12 @@ class Folders:
         folders = cls._standard(data)
         if models is None:
             return folders
-        return replace(folders, models=models.expanduser().absolute())
+        return replace(folders, models=_absolute(models))
 
     @classmethod
     def _standard(cls, data: Path | None) -> Folders:
         if data is not None:
-            root = data.expanduser().absolute()
+            root = _absolute(data)
             return cls._below(root, root)
         repository = checkout()
         if repository is not None:
@@ -256,8 +250,12 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         problems = [
-            {"loc": item["loc"], "msg": _explain(dict(item)) + _origin(item["loc"], given, config)}
+            {
+                "loc": _place(where, given),
+                "msg": _explain(dict(item)) + _origin(where, given, config),
+            }
             for item in error.errors()
+            for where in (item["loc"],)
         ]
         raise ConfigurationError(f"The settings cannot be used: {summary(problems)}") from error
     except SettingsError as error:
@@ -289,8 +287,9 @@ def _read_file(config: Path | None) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     for name in ("data", "plugin_folder", "model_folder"):
         if isinstance(values.get(name), str):
-            values[name] = path.absolute().parent / _expanded(values[name])
-    for model in values.get("models", ()):
+            values[name] = _absolute(values[name], path.absolute().parent)
+    models = values.get("models")
+    for model in models if isinstance(models, list) else ():
         _anchor(model, path.absolute().parent)
     return values
 
@@ -301,22 +300,29 @@ def _anchor(model: Any, base: Path) -> None:
     for table in (model, parts):
         for name, source in table.items() if isinstance(table, dict) else ():
             is_source = name in {"source", "config"} or table is parts
-            if is_source and isinstance(source, str) and _is_local(source, base):
-                table[name] = str(base / _expanded(source))
+            if is_source and isinstance(source, str) and is_local(source, base):
+                table[name] = str(_absolute(source, base))
 
 
-def _is_local(source: str, base: Path) -> bool:
+def _absolute(path: str | Path, base: Path | None = None) -> Path:
+    """`path` below `base` (None: the current folder), without `..`."""
     try:
-        return source.startswith((".", "~", "/")) or (base / source).exists()
-    except OSError:  # it is longer than any file's name
-        return False
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
+        place = (base or Path.cwd()) / Path(path).expanduser()
     except RuntimeError as error:
         raise ConfigurationError(f"{path}: this machine has no such user.") from error
+    # Only then: what is linked to is shown as its owner named it.
+    return place.resolve() if ".." in place.parts else place
+
+
+def _place(where: tuple[int | str, ...], given: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """`where` in people's words: an entry of `models` by its id, where that can be told."""
+    match where:
+        case ("models", int(position), *rest):
+            elsewhere = "models" in given or f"{PREFIX}MODELS" in map(str.upper, os.environ)
+            entry = None if elsewhere else _file_values.get()["models"][position]
+            name = entry.get("id") if isinstance(entry, dict) else None
+            return (": ".join([f"[[models]] {name or f'number {position + 1}'}", *map(str, rest)]),)
+    return where
 
 
 def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path | None) -> str:
@@ -330,8 +336,12 @@ def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path
 
 
 def _explain(error: dict[str, Any]) -> str:
+    where = error["loc"]
+    if where == ("models",) and isinstance(error["input"], dict):
+        return "each model is a table of its own: write `[[models]]`, in double brackets"
     if error["type"] != "extra_forbidden":
         return str(error["msg"])
-    near = difflib.get_close_matches(str(error["loc"][0]), Settings.model_fields, n=1)
+    fields = ModelEntry.model_fields if where[0] == "models" else Settings.model_fields
+    near = difflib.get_close_matches(str(where[-1]), fields, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else ""
     return f"there is no such setting{hint}"

@@ -28,6 +28,7 @@ from server.model_entry import Offload
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.serve import listen
+from server.sources.references import shown
 
 #: What decides how the server behaves; the rest follows from constraints.txt.
 LIBRARIES = (
@@ -73,7 +74,11 @@ def examine(
     yield from folders(settings)
     yield from database_file(settings.folders.database)
     yield from address(settings)
-    manager = discover(settings.plugin_folder, settings.models)
+    try:
+        manager = discover(settings.plugin_folder, settings.models)
+    except ConfigurationError as error:
+        yield Finding("models", "fault", error.message, "Correct it, then run this again.")
+        return
     yield from plugins(manager)
     catalog = yield from models(manager, settings)
     report = yield from devices(settings)
@@ -187,16 +192,25 @@ def models(
     except ConfigurationError as error:
         yield Finding("models", "fault", error.message, "Correct `default_model` or the plugins.")
         return None
+    absent = []
     for _, card in catalog.cards():
         topic = f"model {card.id}"
         try:
             weights = catalog.weights(card)
         except ModelLoadFailed as error:
+            if catalog.must_fetch(card.id):
+                source = f" (from {shown(card.source)})" if card.id in manager.configured else ""
+                absent.append(card.id + source)
+                continue
             level: Literal["warning", "fault"] = "fault" if card.bundled else "warning"
             yield Finding(topic, level, error.message, "Put its weights there, or use another.")
         else:
             default = ", the default" if card.id == catalog.default else ""
             yield Finding(topic, "ok", f"weights in {weights['path']}{default}")
+    if absent:
+        message = f"not downloaded: {', '.join(absent)}"
+        remedy = "`darkroom models pull ID` fetches one, and so does its first job."
+        yield Finding("models", "ok", message, remedy)
     return catalog
 
 

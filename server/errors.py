@@ -394,8 +394,9 @@ def shortened(text: str, limit: int = 100) -> str:
 
 def summary(errors: list[dict[str, Any]]) -> str:
     """One sentence for a list of `{"loc", "msg", "type"}` problems."""
-    parts = [f"{'.'.join(str(step) for step in error['loc'])}: {error['msg']}" for error in errors]
-    return "; ".join(parts)
+    places = (".".join(str(step) for step in error["loc"]) for error in errors)
+    parts = ((place, error["msg"]) for place, error in zip(places, errors, strict=True))
+    return "; ".join(f"{place}: {text}" if place else text for place, text in parts)
 
 
 def all_errors(root: type[DarkroomError] = DarkroomError) -> list[type[DarkroomError]]:

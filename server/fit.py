@@ -61,8 +61,10 @@ def _footprint(catalog: ModelCatalog, card: ModelCard, dtype: str) -> tuple[Foot
         if not card.size_bytes:
             raise
         size = f"{card.size_bytes / 10**9:.1f} GB"
-        return of_size(card.size_bytes, dtype), (
-            f"guessed from the {size} that its card names: its weights are not on this machine"
+        held = "" if card.quantization is None else f" and their quantization {card.quantization}"
+        return of_size(card.size_bytes, dtype, card.quantization), (
+            f"guessed from the {size} that its card names{held}: its weights are not on this "
+            "machine"
         )
     try:
         known = footprint(load_context(card, weights, "cpu", dtype))

@@ -5,14 +5,24 @@ The words are the community's; diffusers' own names are accepted as `ALIASES`.
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 #: The largest seed: what a JavaScript number holds exactly, so that browsers round-trip it.
 MAX_SEED = 2**53 - 1
@@ -124,9 +134,27 @@ _IMAGE_SOURCE = (
     r"|\d{8}_\d{6}_[0-9a-f]{8}_\d+\.png|input:[0-9a-f]{64})$"
 )
 
+
+def _image_source(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        raise PydanticCustomError(
+            "image_source",
+            "must be a data URI (PNG, JPEG or WebP in base64) or the file name of an image of the "
+            "gallery; or send the image as a file, in a form",
+        ) from None
+
+
 #: How a request names an image: its bytes as a data URI (PNG, JPEG or WebP, base64), the file name
 #: of an image of the gallery, or `input:` and a hash, as recipes name an image that was given.
-ImageSource = Annotated[str, Field(pattern=_IMAGE_SOURCE)]
+ImageSource = Annotated[str, Field(pattern=_IMAGE_SOURCE), WrapValidator(_image_source)]
+
+
+def data_uri(image: bytes) -> str:
+    """The bytes of an image file as an `ImageSource`."""
+    # What the file really is shows when it is examined; no declared type is trusted.
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
 
 
 class ImageToImageParams(GenerationParams):
@@ -148,17 +176,20 @@ class ImageToImageParams(GenerationParams):
         ge=0.01,
         le=1,
         description="Image to image: how much of the initial image is redrawn; about this share of "
-        "the steps is run, at least one. 1 keeps nothing of the image.",
+        "the steps is run. With `init_image`, `steps` times `strength` must be at least 1. "
+        "1 keeps nothing of the image.",
     )
 
     @model_validator(mode="after")
     def _runs_a_step(self) -> Self:
         # Some pipelines of diffusers round down, and fail where no step is left.
         if self.init_image is not None and int(self.steps * self.strength) < 1:
-            raise PydanticCustomError(
+            error = PydanticCustomError(
                 "too_few_steps",
                 "with `init_image`, `steps` times `strength` must be at least 1: raise one of them",
             )
+            problem = InitErrorDetails(type=error, loc=("strength",), input=self.strength)
+            raise ValidationError.from_exception_data(type(self).__name__, [problem])
         return self
 
 

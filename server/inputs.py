@@ -194,7 +194,10 @@ class InputImages:
         except UnidentifiedImageError:
             raise ImageRefused("this is no PNG, JPEG or WebP image") from None
         except Image.DecompressionBombError:
-            raise ImageRefused("the image has far too many pixels; scale it down") from None
+            raise ImageRefused(
+                f"the image has far too many pixels (`max_image_pixels` is {self._max_pixels}); "
+                "scale it down"
+            ) from None
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - Pillow raises anything on damaged files

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.quantization import Quantization
+from server.quantization import Quantization, misfit
 
 #: `server.worker.offload` says what the modes are.
 Offload = Literal["auto", "none", "model", "group", "sequential"]
+
+#: A file's name, alone or in one folder; in a repository of the hub it would have two before it.
+_OWN_FILE = re.compile(r"([^/:]+/)?[^/:]+\.(safetensors|gguf|ckpt)", re.IGNORECASE)
+
+
+def is_own_file(source: str) -> bool:
+    """Whether a source without `./` can only be a file of this machine, there or not."""
+    return _OWN_FILE.fullmatch(source) is not None
+
+
+def is_local(source: str, base: Path) -> bool:
+    """Whether a source means a folder or file of this machine, relative ones below `base`."""
+    if source.startswith((".", "~", "/")) or is_own_file(source):
+        return True
+    try:
+        return (base / source).exists()
+    except OSError:  # it is longer than any file's name
+        return False
 
 
 class ModelEntry(BaseModel):
@@ -66,3 +87,30 @@ class ModelEntry(BaseModel):
         """What was set besides `id`, `like` and `family`."""
         words = self.model_fields_set - {"id", "like", "family"}
         return {word: getattr(self, word) for word in sorted(words)}
+
+
+def faults_of(entries: Sequence[ModelEntry], offload: Offload, device: str) -> Iterator[str]:
+    """What is wrong with the entries among each other and for this machine, in sentences.
+
+    Args:
+        entries: those of the configuration, in its order.
+        offload: the setting.
+        device: the setting.
+    """
+    ids = {entry.id for entry in entries}
+    before: set[str] = set()
+    for entry in entries:
+        where = f"[[models]] {entry.id}:"
+        if entry.id in before:
+            yield f"{where} another entry has this id; change one, or make one of the two."
+        before.add(entry.id)
+        if entry.like in ids - before:
+            yield f"{where} `like`: the entry `{entry.like}` must come before this one."
+        reason = misfit(
+            entry.source or "",
+            entry.quantization,
+            offload=entry.offload or offload,
+            device=device,
+        )
+        if reason is not None:
+            yield f"{where} {reason}"

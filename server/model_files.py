@@ -12,7 +12,7 @@ from server.config import Settings
 from server.errors import ModelLoadFailed
 from server.plugins.types import ModelCard, ModelFamily
 from server.snapshots import Weights
-from server.source_errors import SourceFailed
+from server.source_errors import SourceFailed, SourceMissing, SourceUnreachable
 from server.sources.client import SourceClient
 from server.sources.kinds import Hub, Local, Package, Reference
 from server.sources.manifest import Selection
@@ -90,14 +90,15 @@ class ModelFiles:
                 if wanted in done:
                     name = shown(str(reference))
                     raise SourceFailed(f"{name} was downloaded, and yet files are missing.")
-                await pull(
-                    reference,
-                    self.store,
-                    client,
-                    selection=selection,
-                    progress=sum_up,
-                    parallel=settings.max_downloads,
-                )
+                with _no_folder_either(card, reference):
+                    await pull(
+                        reference,
+                        self.store,
+                        client,
+                        selection=selection,
+                        progress=sum_up,
+                        parallel=settings.max_downloads,
+                    )
                 done.append(wanted)
                 sum_up.next()
 
@@ -194,6 +195,23 @@ def _readable(place: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelLoadFailed(f"{place} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def _no_folder_either(card: ModelCard, reference: Reference) -> Iterator[None]:
+    """Of `a/b`, which the hub does not have, say that it is no folder either."""
+    try:
+        yield
+    except (SourceMissing, SourceUnreachable) as error:
+        if not (isinstance(reference, Hub) and _could_be_folder(card, reference)):
+            raise
+        text = f"{error.message} There is no local folder {reference.repo} either."
+        raise type(error)(text) from error
+
+
+def _could_be_folder(card: ModelCard, reference: Hub) -> bool:
+    """Whether the card names a repository by a text that could mean a folder, too."""
+    return reference.repo in {card.source, card.config, *card.components.values()}
 
 
 def _advice(card: ModelCard, missing: Iterable[Wanted]) -> str:

@@ -90,8 +90,25 @@ def test_a_refused_pull_says_why(configured: Path, fake: FakeSources) -> None:
         fake.add_repository("org/far", FILES, gated=True)
         refused = run(configured, "models", "pull", "far")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "The model's licence must be accepted first: " in refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("far: gated_source: ")
     assert "HF_TOKEN" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_refused_pull_does_not_keep_the_others(configured: Path, fake: FakeSources) -> None:
+    other = configured / "other.toml"
+    other.write_text(CONFIGURATION + '[[models]]\nid = "gone"\nlike = "colours"\nsource = "o/g"\n')
+    elsewhere = ("--config", str(other), "--data", "elsewhere")
+    with fake:
+        fake.add_repository("org/far", FILES)
+        pulled = run(configured, "models", "pull", "gone", "far", *elsewhere)
+        assert (pulled.returncode, pulled.stdout[:5]) == (1, "far: ")
+        assert "gone: source_missing: " in pulled.stderr
+        assert weights_in(configured / "elsewhere") and not (configured / "data").exists()
+        (configured / "other.toml").write_text(
+            CONFIGURATION.partition('[[models]]\nid = "again"')[0]
+        )
+        assert run(configured, "models", "remove", "far", "--yes", *elsewhere).returncode == 0
+        assert not weights_in(configured)
 
 
 def test_what_was_pulled_is_removed_unless_another_model_uses_it(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ import typer
 from server.cli.console import err, out
 from server.cli.options import ConfigOption, DeviceOption, PluginFolderOption, examples
 from server.errors import JobAlreadyEnded, JobFailure, ShuttingDown
+from server.generation import data_uri
 from server.records import JobStatus
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     'darkroom generate "a red circle on a blue ground"',
     'darkroom generate "a snowy mountain at night" --seed 7 --steps 30 -o mountain.png',
+    'darkroom generate "the same house in winter" --image house.jpg --set strength=0.5',
     'darkroom generate "a green square" -n 4 -o squares.png --server http://127.0.0.1:8000',
 )
 
@@ -45,6 +47,16 @@ def generate(
     num_images: Annotated[
         int, typer.Option("--num-images", "-n", min=1, help="How many images to make.")
     ] = 1,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="An image to begin with: PNG, JPEG or WebP.",
+            show_default=False,
+        ),
+    ] = None,
     others: Annotated[
         list[str] | None,
         typer.Option(
@@ -91,6 +103,8 @@ def generate(
         sampler=sampler,
         num_images=num_images,
     )
+    if image is not None:
+        body["init_image"] = _image(image, body)
     destination = Destination(_png_or_folder(output), num_images, force)
     destination.check()
     if server is None:
@@ -119,6 +133,12 @@ def _body(others: Iterable[str], **words: Any) -> dict[str, Any]:
                 f"quotes: --set '{name}=\"{value}\"'."
             ) from None
     return body
+
+
+def _image(path: Path, body: Mapping[str, Any]) -> str:
+    if "init_image" in body:
+        raise typer.BadParameter("init_image is given too; give one of them.", param_hint="--image")
+    return data_uri(path.read_bytes())
 
 
 def _png_or_folder(output: Path | None) -> Path:

@@ -20,7 +20,7 @@ from server.cli.options import (
     examples,
 )
 from server.config import Settings, load_settings
-from server.errors import FolderUnusable
+from server.errors import FolderUnusable, JobFailure
 
 if TYPE_CHECKING:
     from server.catalog import ModelCatalog
@@ -31,6 +31,9 @@ app = typer.Typer(
     epilog=examples("darkroom models", "darkroom models pull ID", "darkroom models remove ID"),
     invoke_without_command=True,
 )
+
+#: Columns that no line of the table has.
+UNCUT = 10_000
 
 ModelsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids or aliases.")]
 
@@ -44,11 +47,10 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """List the models and whether their weights are on this machine."""
-    settings = load_settings(config, plugin_folder=plugin_folder, data=data)
-    context.obj = settings
+    context.obj = {"config": config, "data": data, "plugin_folder": plugin_folder}
     if context.invoked_subcommand is not None:
         return
-    found = _models(settings)
+    found = _models(load_settings(**context.obj))
     if as_json:
         print_json({"models": [asdict(model) for model in found]})
     else:
@@ -56,33 +58,60 @@ def models(
 
 
 @app.command(epilog=examples("darkroom models pull ID"))
-def pull(context: typer.Context, ids: ModelsArgument) -> None:
+def pull(
+    context: typer.Context,
+    ids: ModelsArgument,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+) -> None:
     """Download the weights of models; what was begun before goes on where it stopped.
 
     Some models want a licence accepted at their page and a key: HF_TOKEN, CIVITAI_API_KEY.
+    What fails does not keep the others; the exit status is 1 then.
     """
-    catalog = _catalog(context.obj)
+    catalog = _catalog(_settings(context, config, data, plugin_folder))
+    failed = False
     for card_id in [catalog.find(name)[1].id for name in ids]:
-        if not catalog.must_fetch(card_id):
-            weights = catalog.weights(catalog.find(card_id)[1])  # or the reason why there are none
-            out.print(f"{card_id} is here: {weights['path']}")
-            continue
+        try:
+            out.print(_pulled(catalog, card_id))
+        except JobFailure as error:
+            failed = True
+            err.print(f"{card_id}: {error.code}: {error.message}", style="red")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _pulled(catalog: ModelCatalog, card_id: str) -> str:
+    """Bring a model here, if it is not, and say where it is.
+
+    Raises:
+        JobFailure: it cannot be had.
+    """
+    card = catalog.find(card_id)[1]
+    missing = catalog.must_fetch(card_id)
+    if missing:
         _fetch(catalog, card_id)
-        out.print(f"{card_id}: {catalog.weights(catalog.find(card_id)[1])['path']}")
+    path = catalog.weights(card)["path"]
+    return f"{card_id}: {path}" if missing else f"{card_id} is here: {path}"
 
 
 @app.command(epilog=examples("darkroom models remove ID", "darkroom models remove ID --yes"))
 def remove(
     context: typer.Context,
     ids: ModelsArgument,
+    *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
 ) -> None:
     """Remove the downloaded weights of models, complete or not.
 
     What other models use as well stays, and so do files that Darkroom did not download: those of
     the hub's own cache, and local ones.
     """
-    catalog = _catalog(context.obj)
+    catalog = _catalog(_settings(context, config, data, plugin_folder))
     for card_id in [catalog.find(name)[1].id for name in ids]:
         folders = catalog.downloads(card_id)
         size = sum(map(_bytes, folders))
@@ -131,6 +160,14 @@ def _fetch(catalog: ModelCatalog, card_id: str) -> None:
         asyncio.run(catalog.fetch(card_id, show))
 
 
+def _settings(
+    context: typer.Context, config: Path | None, data: Path | None, plugin_folder: Path | None
+) -> Settings:
+    """The settings by the options after the subcommand's name, else by those before it."""
+    own = {"config": config, "data": data, "plugin_folder": plugin_folder}
+    return load_settings(**{name: own[name] or before for name, before in context.obj.items()})
+
+
 def _catalog(settings: Settings) -> ModelCatalog:
     from server.catalog import ModelCatalog
     from server.model_files import ModelFiles
@@ -147,6 +184,7 @@ def _models(settings: Settings) -> list[ModelStatus]:
 
 
 def _print_table(found: list[ModelStatus]) -> None:
+    from rich.console import Console
     from rich.table import Column, Table
 
     ids = Column("Model", no_wrap=True, min_width=max(len(model.id) for model in found))
@@ -161,7 +199,9 @@ def _print_table(found: list[ModelStatus]) -> None:
             _size(model.size_bytes),
             model.license,
         )
-    out.print(table, soft_wrap=False)
+    # Other programs read whole lines; only on a terminal columns are narrowed to fit.
+    console = out if out.is_terminal else Console(file=out.file, width=UNCUT, highlight=False)
+    console.print(table, soft_wrap=False)
     out.print("* the model of requests that name none, until a running server loads another")
 
 

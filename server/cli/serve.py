@@ -85,7 +85,7 @@ async def announce(service: GenerationService, url: str) -> None:
     """Say where everything is, and when the current model is there, how to use it."""
     _greet(url, service.settings)
     model = await _settled(service)
-    _tell(model)
+    _tell(model, await asyncio.to_thread(service.catalog.must_fetch, model.id))
     if model.state in ("loaded", "on_disk"):
         body = shlex.quote(json.dumps({"prompt": PROMPT}))
         out.print(
@@ -122,12 +122,19 @@ async def _settled(service: GenerationService) -> ModelStatus:
         await asyncio.sleep(0.1)
 
 
-def _tell(model: ModelStatus) -> None:
+def _tell(model: ModelStatus, can_fetch: bool) -> None:
     match model.state:
         case "loaded":
             out.print(f"Model {model.title} is ready.", style="green")
         case "on_disk":
             out.print(f"Model {model.title} is loaded with the first job.")
+        case "missing" if can_fetch:
+            size = f" ({model.size_bytes / 1e9:.1f} GB)" if model.size_bytes else ""
+            out.print(
+                f"Model {model.title}{size} is not downloaded yet: the first job fetches it. "
+                "`darkroom models` shows the others; choose one with --default-model ID.",
+                style="yellow",
+            )
         case _:
             out.print(
                 f"Model {model.title} cannot be used: its state is {model.state}. "

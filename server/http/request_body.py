@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from server.errors import InvalidParameters, MalformedRequest, shortened
+from server.generation import data_uri
 from server.http.json_body import parse_object, read_object
 
 #: The part with the JSON object.
@@ -22,6 +22,9 @@ LIST = "[]"
 
 #: No request has more images.
 MAX_FILES = 8
+
+#: One is right; with more, we rather than the parser say what is wrong.
+MAX_TEXTS = 100
 
 Parts = list[tuple[str, UploadFile | str]]
 
@@ -44,7 +47,7 @@ async def read_request(request: Request, image_words: Collection[str]) -> dict[s
     if media_type != "multipart/form-data":
         return await read_object(request)
     try:
-        form = await request.form(max_files=MAX_FILES, max_fields=1)
+        form = await request.form(max_files=MAX_FILES, max_fields=MAX_TEXTS)
     except HTTPException as error:
         raise MalformedRequest(f"The form cannot be read: {error.detail}") from None
     try:
@@ -73,7 +76,7 @@ async def _merge(parts: Parts, image_words: Collection[str]) -> dict[str, Any]:
     if problems := [*_misplaced(names, image_words)] or [*_repeated(names, body)]:
         raise InvalidParameters(problems)
     for name, file in files:
-        image = await _data_uri(file)
+        image = data_uri(await file.read())
         if name.endswith(LIST):
             body.setdefault(name.removesuffix(LIST), []).append(image)
         else:
@@ -98,8 +101,3 @@ def _repeated(names: Collection[str], body: Collection[str]) -> Iterator[dict[st
         if given[word] > 1:
             text = f"was given {given[word]} times, as files or in the JSON; give it once"
             yield {"loc": [shortened(word)], "msg": text, "type": "duplicate_parameter"}
-
-
-async def _data_uri(part: UploadFile) -> str:
-    # What the file really is shows when it is examined; its declared type is not trusted.
-    return f"data:image/png;base64,{base64.b64encode(await part.read()).decode()}"

@@ -122,8 +122,8 @@ def card_faults(family: ModelFamily, card: object) -> Iterator[str]:
     problem = default_problem(params, {**card.defaults, **card.fixed})
     if problem:
         yield (
-            f"Model `{card.id}`: its `defaults` and `fixed` values are not valid for "
-            f"{params.__name__}: {problem}. Correct them."
+            f"Model `{card.id}`: its `defaults` and `fixed` values are not valid: {problem}. "
+            "Correct them."
         )
 
 
@@ -136,10 +136,19 @@ def default_problem(params: type[GenerationParams], values: Mapping[str, Any]) -
         body = {**default_request(params), **values}
         params.model_validate(params.model_validate(body).model_dump(mode="json"))
     except ValidationError as error:
-        return summary([dict(problem) for problem in error.errors()])
+        return summary([_explained(dict(problem), params) for problem in error.errors()])
     except Exception as error:  # noqa: BLE001 - validators are the plugin's code
         return describe(error)
     return ""
+
+
+def _explained(problem: dict[str, Any], params: type[GenerationParams]) -> dict[str, Any]:
+    """`problem`, and for a word that is none the nearest."""
+    if problem["type"] != "extra_forbidden" or len(problem["loc"]) > 1:
+        return problem
+    close = difflib.get_close_matches(str(problem["loc"][0]), params.model_fields, n=1)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    return {**problem, "msg": f"there is no such parameter{hint}"}
 
 
 def default_request(params: type[GenerationParams]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -12,6 +13,9 @@ from server.plugins.types import ModelCard, ModelFamily
 from server.quantization import file_kind, misfit, missing_package
 
 Cards = Mapping[str, tuple[ModelFamily, ModelCard]]
+
+#: Sources that are one file each, whatever their ends: civitai's, and addresses but the hub's.
+_ADDRESS = re.compile(r"(urn|air|civitai):|https?://(?!huggingface\.co/)", re.IGNORECASE)
 
 
 def configured_card(
@@ -27,8 +31,7 @@ def configured_card(
     family, card = _base(entry, families, cards)
     given = entry.given()
     if entry.source is not None:
-        # A single file lacks what the model's own source has.
-        given.setdefault("config", card.config or card.source)
+        given.setdefault("config", _with_the_rest(card))
         card = _without_weights(card)
     given["defaults"] = {**card.defaults, **entry.defaults}
     if not entry.aliases:
@@ -59,8 +62,17 @@ def _base(
         text = f"there is no family `{entry.family}`. {nearest(entry.family, families)}"
         raise _fault(entry, text)
     family = families[entry.family]
-    config = next((first.config or first.source for first in family.cards), None)
-    return family, ModelCard(entry.id, entry.id, entry.source, config=config)
+    rest = entry.source
+    for first in family.cards[:1]:
+        rest = _with_the_rest(cards.get(first.id, (family, first))[1])
+    return family, ModelCard(entry.id, entry.id, rest)
+
+
+def _with_the_rest(card: ModelCard) -> str:
+    """Where a single file that replaces the card's weights finds what it lacks: where the card's
+    own weights are, unless those are a single file too."""
+    is_file = file_kind(card.source) is not None or _ADDRESS.match(card.source) is not None
+    return card.config if is_file and card.config is not None else card.source
 
 
 def _without_weights(card: ModelCard) -> ModelCard:

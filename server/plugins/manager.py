@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from server.errors import JobFailure, ModelLoadFailed, PluginFailed
+from server.errors import ConfigurationError, JobFailure, ModelLoadFailed, PluginFailed
 from server.generation import Task
 from server.model_entry import ModelEntry
 from server.plugins import spec
@@ -57,13 +57,19 @@ def discover(
         package: the package whose subpackages are the built-in families.
 
     Raises:
-        ConfigurationError: one of `models` does not fit the families.
+        ConfigurationError: some of `models` do not fit the families.
     """
     manager = PluginManager()
     for candidate in find(plugin_folder, package):
         manager.add(candidate)
+    faults = []
     for entry in models:
-        manager.configure(entry)
+        try:
+            manager.configure(entry)
+        except ConfigurationError as error:
+            faults.append(error.message)
+    if faults:
+        raise ConfigurationError("\n".join(faults))
     return manager
 
 

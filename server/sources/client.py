@@ -153,7 +153,7 @@ class SourceClient:
                 if tries > RETRIES:
                     raise SourceUnreachable(
                         f"{error}. {RETRIES + 1} tries failed; check the network and try again "
-                        "later: what was downloaded is kept."
+                        f"later{': what was downloaded is kept' if best else ''}."
                     ) from error
                 wait = error.wait if error.wait is not None else self._pause * 2 ** (tries - 1)
             await asyncio.sleep(min(wait, LONGEST_PAUSE))

@@ -1,7 +1,8 @@
 """Source references: from the words that say where weights are to a value.
 
 Every reference has one canonical text: `parse(str(reference)) == reference`. Relative paths are
-relative to the current folder, and an `org/name` is always the hub's.
+relative to the current folder; an `org/name` is always the hub's, but `x.safetensors` and
+`folder/x.safetensors` are files of this machine.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from server.errors import MalformedReference
+from server.model_entry import is_own_file
 from server.source_errors import SourceMissing
 from server.sources import links
-from server.sources.formats import WEIGHTS, refuse_pickle, suffix
+from server.sources.formats import refuse_pickle
 from server.sources.kinds import CIVITAI, HUB, PACKAGE, Civitai, Hub, Local, Package, Reference, Url
 
 FORMS = (
@@ -86,8 +88,7 @@ def _of_this_machine(text: str) -> Local | None:
     except RuntimeError:  # `~somebody` whom this machine does not know
         return None
     says_so = path.is_absolute() or text.startswith((".", "~"))
-    is_bare_file = len(path.parts) == 1 and ":" not in text and suffix(text) in WEIGHTS
-    return Local(path.absolute()) if says_so or is_bare_file else None
+    return Local(path.absolute()) if says_so or is_own_file(text) else None
 
 
 def _name(reference: Reference) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from server.source_errors import SourceMissing, UnsafeFile
 from server.sources import hub_cache
+from server.sources.formats import PICKLES, WEIGHTS, suffix
 from server.sources.kinds import Civitai, Hub, Local, Package, Reference, Remote
+from server.sources.layout import INDEX, TEXTS
 from server.sources.listing import revision_of
 from server.sources.manifest import PLAIN, Manifest, Selection
 from server.sources.marker import Marker, markers
@@ -31,11 +34,15 @@ class ModelStore:
         """The file or folder to load, or None when it is not (completely) here.
 
         Raises:
-            SourceMissing: the reference names a package that is not installed.
+            SourceMissing: the reference names a package that is not installed, or a local folder
+                without weights.
+            UnsafeFile: a local folder's weights are pickles only.
             OSError: the disk does not tell.
         """
         if isinstance(reference, Package | Local):
             path = local_path(reference)
+            if path.is_dir() and selection.only is None:
+                _check_holds_weights(path)
             return path if path.exists() else None
         wish = selection.of(reference)
         for folder, marker in self._marked(reference):
@@ -76,6 +83,25 @@ class ModelStore:
         ]
         found.sort(key=lambda pair: -pair[1].completed)
         yield from found
+
+
+def _check_holds_weights(folder: Path) -> None:
+    """
+    Raises:
+        SourceMissing: it is empty, or has nothing but texts.
+        UnsafeFile: there are pickles and no weights.
+    """
+    if (folder / INDEX).is_file():
+        return
+    kinds = {suffix(path.name) for path in folder.rglob("*") if path.is_file()}
+    if not kinds & WEIGHTS and kinds & PICKLES:
+        raise UnsafeFile(
+            f"{folder} holds pickles ({', '.join(sorted(kinds & PICKLES))}), which can run any "
+            "code when they are loaded and are never used. Look for .safetensors files."
+        )
+    # A plugin may have weights of its own kind, or none but its code.
+    if kinds <= {*TEXTS, ".md", ""}:
+        raise SourceMissing(f"{folder} has no {INDEX} and no .safetensors or .gguf files.")
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -21,7 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.worker.components import DTYPES, VAE, Component, denoiser_of, locate, of_model
+from server.worker.components import (
+    DTYPES,
+    QUANTIZED,
+    VAE,
+    Component,
+    denoiser_of,
+    locate,
+    of_model,
+)
 
 #: Pixels along the edge of a latent pixel, and of a transformer's image token (a patch of 2 x 2).
 LATENT = 8
@@ -165,15 +173,19 @@ def of_files(
     return footprint(found, dtype, denoiser, vae)
 
 
-def of_size(size: int, dtype: str) -> Footprint:
+def of_size(size: int, dtype: str, quantization: str | None = None) -> Footprint:
     """A guess at the footprint of a model that is not on this machine, from the bytes that its
-    card says loading reads: numbers of two bytes, as most are published."""
+    card says loading reads: numbers of two bytes, as most are published. Of quantized ones only
+    the largest component counts as such."""
     size = size * DTYPES[dtype] // 2
     largest = round(size * LARGEST_SHARE)
+    rest = size - largest
+    if quantization is not None:
+        largest = round(largest * QUANTIZED[quantization] / DTYPES[dtype])
     streamed, tensor = round(largest * STREAMED_SHARE), round(largest * TENSOR_SHARE)
     guessed = {
         "largest": Component(largest, streamed, tensor),
-        "rest": Component(size - largest, streamed, tensor),
+        "rest": Component(rest, streamed, tensor),
     }
     return footprint(guessed, dtype, {}, {})
 

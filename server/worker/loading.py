@@ -80,6 +80,7 @@ class _Loader:
         for name, identity in identities.items():
             if (part := SHARED_PARTS.find(identity)) is not None:
                 parts[name] = part
+        self._check_family(cls)
         with _fitting(self._folder):
             pipe = cls.from_pretrained(
                 self._folder,
@@ -90,6 +91,15 @@ class _Loader:
         for name, identity in identities.items():
             SHARED_PARTS.keep(identity, pipe.components[name])
         return pipe
+
+    def _check_family(self, cls: Any) -> None:
+        """Pipelines of one family with other names have the same parts."""
+        named = _json(self._folder / "model_index.json").get("_class_name")
+        wanted = set(cls._get_signature_keys(cls)[0]) - set(cls._optional_components)
+        denoiser = self._index.get(self._architecture.part, [None])[-1]
+        alike = wanted <= self._index.keys() and denoiser == self._architecture.denoiser
+        if named != self._architecture.pipeline and not alike:
+            raise ModelLoadFailed(f"{self._folder} is a {named}, not a model of this family.")
 
     def _identities(self, without: Collection[str]) -> Iterator[tuple[str, Identity]]:
         """The parts that other models may have too: no two have one denoiser."""

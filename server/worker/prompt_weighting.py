@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 import torch
 from diffusers.utils.torch_utils import get_module_execution_device
 
+from server.errors import GenerationFailed
 from server.worker.prompt_syntax import MAX_WEIGHT, Piece, parse_prompt
 
 #: Ids of tokens, at most 75, and the weight of each.
@@ -49,6 +50,9 @@ def encode(
         `prompt_embeds` and `negative_prompt_embeds`, each (1, 77 · chunks, width of both encoders),
         the shorter prompt padded with empty chunks; `pooled_prompt_embeds` and
         `negative_pooled_prompt_embeds`, each (1, width), from the first chunk and never weighted.
+
+    Raises:
+        GenerationFailed: `clip_skip` leaves out more layers than an encoder has.
     """
     encoders = (
         _TextEncoder(pipe.tokenizer, pipe.text_encoder),
@@ -98,6 +102,13 @@ class _TextEncoder:
         # One chunk at a time: in a batch the last bits would differ.
         output = self.model(torch.tensor([ids + padding], device=device), output_hidden_states=True)
         weights = [1.0, *(weight for _, weight in chunk), 1.0, *(1.0 for _ in padding)]
+        # The first of them is what goes into the first layer.
+        layers = len(output.hidden_states) - 1
+        if clip_skip >= layers:
+            raise GenerationFailed(
+                f"`clip_skip` is {clip_skip}, but a text encoder of this model has {layers} "
+                f"layers: at most {layers - 1} can be left out."
+            )
         return _weighted(output.hidden_states[-(clip_skip + 2)], weights), output[0]
 
 

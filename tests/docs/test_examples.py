@@ -63,9 +63,9 @@ def commands(page: Path) -> Iterator[list[str]]:
     """The words of every call of `darkroom` that a page shows."""
     for block in blocks(page, "sh", "console"):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
-            if words and Path(words[0].replace("\\", "/")).name == "darkroom":
-                yield words[1:]
+            call = line.removeprefix("$ ").strip()
+            if Path(call.partition(" ")[0].replace("\\", "/")).name == "darkroom":
+                yield shlex.split(call, comments=True)[1:]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -18,11 +18,13 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.test_docs import ARGUMENTS, CHROMIUM, MISSING
 from tests.browser.test_docs import pytestmark as needs_chromium
-from tests.docs.pages import DOCS, ROOT, blocks
+from tests.docs.pages import DOCS, ROOT, blocks, name
 from tests.servers import ServerProcess
 
 README = ROOT / "README.md"
 TUTORIAL = DOCS / "tutorial.md"
+IMAGES = DOCS / "how-to" / "image-to-image.md"
+FAMILIES = sorted((DOCS / "families").glob("*.md"))
 ADDRESS = "http://127.0.0.1:8000"
 
 #: The options of curl that the pages use, with their meaning.
@@ -34,6 +36,7 @@ CURL.add_argument("-o", type=Path)
 CURL.add_argument("-X")
 CURL.add_argument("-H", action="append", default=[])
 CURL.add_argument("-d")
+CURL.add_argument("-F", action="append", default=[])
 
 
 #: Makes the variables of the page's script visible, and notes each picture that it shows.
@@ -87,19 +90,44 @@ class Reader:
             self._server.wait(self.jobs[-1])
         headers = {} if given.d is None else {"Content-Type": "application/x-www-form-urlencoded"}
         headers |= dict(header.split(": ", 1) for header in given.H)
-        method = given.X or ("GET" if given.d is None else "POST")
-        with self._server.client.stream(method, url, headers=headers, content=given.d) as answer:
+        method = given.X or ("GET" if given.d is None and not given.F else "POST")
+        body = {"files": self._form(given.F)} if given.F else {"content": self._filled(given.d)}
+        with self._server.client.stream(method, url, headers=headers, **body) as answer:
             assert answer.is_success, words
             if url != "/api/sse/gallery":  # has no end
                 answer.read()
         self._note(answer, given.o or (Path(url).name if given.O else None))
         return answer
 
+    def _filled(self, body: str | None) -> str | None:
+        if body is None or "JOB_ID" not in body:
+            return body
+        self._server.wait(self.jobs[-1])
+        return body.replace("JOB_ID", self.jobs[-1])
+
+    def _form(self, fields: list[str]) -> list[tuple[str, tuple[str | None, bytes]]]:
+        parts: list[tuple[str, tuple[str | None, bytes]]] = []
+        for word, _, value in (field.partition("=") for field in fields):
+            if value.startswith("@"):
+                parts.append((word, (value[1:], (self._folder / value[1:]).read_bytes())))
+            else:
+                parts.append((word, (None, value.encode())))
+        return parts
+
     def _note(self, answer: httpx.Response, file: str | Path | None) -> None:
         if answer.status_code == 202:
             self.jobs.append(answer.json()["job_id"])
         if file is not None:
             (self._folder / file).write_bytes(answer.content)
+
+
+class DryReader(Reader):
+    """Someone who only wants to know what would run."""
+
+    def _curl(self, words: list[str]) -> httpx.Response:
+        url = f"{ADDRESS}/api/generate"
+        assert words.count(url) == 1
+        return super()._curl([f"{url}?dry_run=true" if word == url else word for word in words])
 
 
 def test_the_readme_leads_to_a_picture(server: ServerProcess, tmp_path: Path) -> None:
@@ -131,6 +159,42 @@ def test_the_tutorial_works_as_printed(
     recipe, _, parameters = printed.getvalue().partition("\n")
     assert json.loads(recipe)["seed"] == 7
     assert parameters in blocks(TUTORIAL, "")
+
+
+def test_the_ways_to_give_an_image_work_as_printed(
+    server: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(server, tmp_path)
+    reader.follow(TUTORIAL)
+    reader.follow(IMAGES)
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    (code,) = blocks(IMAGES, "python")
+    with contextlib.redirect_stdout(printed):
+        exec(code.replace(ADDRESS, server.url), {})
+    jobs = [server.wait(job) for job in (*reader.jobs[-2:], printed.getvalue().strip())]
+    assert [job["status"] for job in jobs] == ["completed"] * 3
+    recipes = [job["images"][0] for job in jobs]
+    assert [recipe["strength"] for recipe in recipes] == [0.5] * 3
+    assert recipes[0]["init_image"] == recipes[2]["init_image"], "the same file"
+    assert all(recipe["init_image"].startswith("input:") for recipe in recipes)
+    assert [job["warnings"] for job in jobs] == [[]] * 3
+
+
+@pytest.mark.parametrize("page", FAMILIES, ids=name)
+def test_the_lines_to_paste_are_the_bodies_of_the_page(
+    server: ServerProcess, tmp_path: Path, page: Path
+) -> None:
+    for file in ("fox.png", "style.png", "more.png"):
+        Image.new("RGB", (80, 80)).save(tmp_path / file)
+    plan, *forms = [answer.json() for answer in DryReader(server, tmp_path).follow(page)]
+    body = json.loads(re.sub(r"\s//.*$", "", blocks(page, "jsonc")[0], flags=re.MULTILINE))
+    assert plan["family"] == page.stem
+    params = {**plan["params"], "loras": []}
+    assert {word: params[word] for word in body} == body
+    for form in forms:
+        assert form["params"]["init_image"].startswith("input:")
+        assert len(form["params"]["reference_images"]) == 2
 
 
 def test_the_answer_that_the_tutorial_prints_is_the_servers(server: ServerProcess) -> None:

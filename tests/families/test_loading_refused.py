@@ -66,6 +66,15 @@ def test_a_file_of_another_family_by_diffusers_names(
         load(name, file, config=tiny(name))
 
 
+@pytest.mark.parametrize(
+    ("name", "foreign"), [("flux-dev", "sd-3.5"), ("chroma", "flux-dev"), ("sd-3.5", "flux-dev")]
+)
+def test_a_folder_of_another_family(name: str, foreign: str, tiny: Callable[[str], Path]) -> None:
+    kind = ARCHITECTURES[foreign].pipeline
+    with pytest.raises(ModelLoadFailed, match=f"is a {kind}, not a model of this family"):
+        load(name, tiny(foreign))
+
+
 def test_a_lora_is_no_checkpoint(tiny: Callable[[str], Path], tmp_path: Path) -> None:
     weights = {"transformer.x_embedder.lora_A.weight": torch.zeros(2, 2)}
     file = save(weights, tmp_path / "style.safetensors")

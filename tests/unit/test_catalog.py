@@ -17,6 +17,7 @@ from server.errors import (
     InvalidParameters,
     ModelLoadFailed,
     ModelNotFound,
+    summary,
 )
 from server.model_files import ModelFiles
 from server.plugins.manager import discover
@@ -96,6 +97,27 @@ def test_words_that_nobody_knows_are_refused_with_the_nearest() -> None:
     assert problem["type"] == "extra_forbidden"
     (problem,) = refusal({"prompt": "red", "cfg": 3})
     assert "did you mean `cfg_scale`" in problem["msg"]
+    (problem,) = refusal({"prompt": "red", "guidance": 3})
+    assert "did you mean `cfg_scale`" in problem["msg"]
+    (problem,) = refusal({"prompt": "red", "guidance": 3}, "flux-schnell")
+    assert "did you mean" not in problem["msg"], "it has no guidance"
+
+
+def test_a_strength_without_an_image_is_warned_of() -> None:
+    body = {"prompt": "red", "strength": 0.5}
+    warning = "`strength` is only used with `init_image`."
+    assert catalog().resolve(body, "colours").warnings == (warning,)
+    assert catalog().resolve({**body, "init_image": None}, "colours").warnings == ()  # a recipe
+    image = {"init_image": f"input:{'0' * 64}"}
+    assert catalog().resolve({**body, **image, "steps": 9}, "colours").warnings == ()
+    assert catalog().resolve(body, "flux-2-klein-4b").warnings == (
+        "`strength` is not used by flux-2-klein-4b and was ignored.",
+    )
+
+
+def test_problems_of_the_whole_request_are_told_without_a_place() -> None:
+    problems = [{"loc": [], "msg": "no"}, {"loc": ["more", 0], "msg": "bad"}]
+    assert summary(problems) == "no; more.0: bad"
 
 
 def test_names_of_any_length_are_looked_up_at_once() -> None:

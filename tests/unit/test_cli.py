@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -16,7 +17,8 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from server import cli, doctor
-from server.cli import progress, remote
+from server.app import create_service
+from server.cli import progress, remote, serve
 from server.cli.destination import Destination
 from server.config import PREFIX, Settings
 from server.doctor import Finding
@@ -120,6 +122,24 @@ def test_models_lists_every_card_and_marks_the_default() -> None:
     marked = [line for line in result.stdout.splitlines() if line.startswith(" * ")]
     assert len(marked) == 1
     assert "colours" in marked[0]
+
+
+def test_models_are_whole_lines_for_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = run("models", *WITH_COLOURS).stdout.splitlines()
+    (line,) = [line for line in lines if "sdxl-base" in line]
+    assert "CreativeML Open RAIL++-M" in line and "Stable Diffusion XL" in line
+
+
+def test_a_server_says_that_its_model_is_not_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DARKROOM_DEFAULT_MODEL", "sdxl-base")
+    service = create_service(Settings(data=tmp_path))
+    asyncio.run(serve.announce(service, "http://x"))
+    said = capsys.readouterr().out
+    assert "(6.9 GB) is not downloaded yet: the first job fetches it" in said
+    assert "--default-model" in said and "cannot be used" not in said
 
 
 def test_models_as_json() -> None:
@@ -232,6 +252,38 @@ def test_words_that_are_not_used_are_warned_of() -> None:
     result = run("generate", "red", "--set", "clip_skip=2", "-o", "x.png", *WITH_COLOURS)
     assert "warning: `clip_skip` is not used" in result.stderr
     assert result.stdout == "x.png\n"
+
+
+@pytest.fixture
+def teal(tmp_path: Path) -> str:
+    """A local image's path."""
+    Image.new("RGB", (80, 80), (10, 120, 130)).save(tmp_path / "teal.webp", lossless=True)
+    return "teal.webp"
+
+
+def test_a_local_image_is_begun_with(tmp_path: Path, teal: str) -> None:
+    assert run("generate", "red", "--image", teal, "-o", "x.png", *WITH_COLOURS).exit_code == 0
+    assert colour_at_left(tmp_path / "x.png") == (10, 120, 130)
+
+
+def test_a_local_image_goes_to_a_running_server(
+    tmp_path: Path, teal: str, server: LiveServer
+) -> None:
+    url = str(server.client.base_url)
+    result = run("generate", "red", "--image", teal, "-o", "x.png", "--server", url)
+    assert result.exit_code == 0, result.output
+    assert colour_at_left(tmp_path / "x.png") == (10, 120, 130)
+
+
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("no image")
+    assert "no PNG" in refused("generate", "red", "--image", "x.txt", *WITH_COLOURS).message
+
+
+@pytest.mark.parametrize("image", ["teal.webp", "nowhere.png", "."])
+def test_an_image_is_a_file_and_given_once(image: str, teal: str) -> None:
+    more = ("--set", "init_image=null") if image == teal else ()
+    assert run("generate", "red", "--image", image, *more, *WITH_COLOURS).exit_code == 2
 
 
 @pytest.mark.parametrize(

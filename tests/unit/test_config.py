@@ -218,3 +218,52 @@ def test_a_model_that_cannot_be_held_so_is_refused(tmp_path: Path, text: str, sa
 )
 def test_what_can_be_held_so_is_not(tmp_path: Path, text: str) -> None:
     assert len(load_settings(write(tmp_path / "d.toml", text)).models) == 1
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(write(tmp_path / "d.toml", text))
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[models]]\nid = "a"\nofload = "none"\n', "[[models]] a: ofload: there is no"),
+        ('[[models]]\nid = "a"\nofload = "none"\n', "did you mean `offload`?"),
+        ('[[models]]\nlike = "b"\n', "[[models]] number 1: id: "),
+        ('[models]\nid = "a"\n', "write `[[models]]`"),
+        ("models = 3\n", "models: "),
+        ('[[models]]\nid = "a"\n[[models]]\nid = "a"\n', "another entry has this id"),
+        (
+            '[[models]]\nid = "a"\nlike = "b"\n[[models]]\nid = "b"\nfamily = "f"\n',
+            "[[models]] a: `like`: the entry `b` must come before",
+        ),
+    ],
+)
+def test_a_mistake_in_an_entry_is_told_by_its_id(tmp_path: Path, text: str, says: str) -> None:
+    assert says in refused(tmp_path, text)
+
+
+def test_entries_of_the_environment_are_told_by_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("darkroom_models", '[{"id": "x", "sauce": "y"}]')
+    assert "[[models]] number 1: sauce" in refused(tmp_path, '[[models]]\nid = "a"\n')
+
+
+@pytest.mark.parametrize("name", ["x.gguf", "checkpoints/x.safetensors", "checkpoints/x.ckpt"])
+def test_a_file_that_is_not_there_yet_lies_beside_the_configuration(
+    tmp_path: Path, name: str
+) -> None:
+    text = f'[[models]]\nid = "a"\nfamily = "f"\nsource = "{name}"\n'
+    (entry,) = load_settings(write(tmp_path / "d.toml", text)).models
+    assert entry.source == str(tmp_path / name)
+
+
+def test_folders_are_shown_without_detours(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    text = 'data = "../data"\nmodel_folder = "../models"\n'
+    folders = load_settings(write(tmp_path / "c" / "d.toml", text)).folders
+    assert (folders.images, folders.models) == (tmp_path / "data/images", tmp_path / "models")
+    assert load_settings(data=tmp_path / "c" / ".." / "d").folders.images == tmp_path / "d/images"

@@ -22,6 +22,7 @@ from server.database import HEAD, Database
 from server.doctor import Finding
 from server.plugins.manager import discover
 from server.plugins.types import ModelCard, ModelFamily
+from server.quantization import Quantization
 from tests.serving import live_server
 from tests.support import GALLERY, PLUGINS, fill_folder
 
@@ -207,6 +208,27 @@ def test_an_unknown_default_model_is_a_fault() -> None:
     assert (finding.level, "colours" in finding.message) == ("fault", True)
 
 
+def test_models_that_are_only_not_downloaded_share_a_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "d.toml").write_text(
+        '[[models]]\nid = "far"\nlike = "colours"\nsource = "org/far"\n'
+        '[[models]]\nid = "bad"\nlike = "colours"\nsource = "./empty"\n',
+        encoding="utf-8",
+    )
+    settings = load_settings(tmp_path / "d.toml", data=tmp_path)
+    found = list(doctor.models(discover(PLUGINS, settings.models), settings))
+    assert [finding.topic for finding in found if finding.level == "warning"] == ["model bad"]
+    absent = only(finding for finding in found if finding.topic == "models")
+    assert "sdxl-base, " in absent.message and "far (from org/far)" in absent.message
+    assert "model far" not in {finding.topic for finding in found}
+
+
+def test_a_configured_model_at_fault_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text('[[models]]\nid = "a"\nlike = "nobody"\n', encoding="utf-8")
+    *_, last = doctor.examine(tmp_path / "d.toml", data=tmp_path / "new", port=0)
+    assert (last.level, "there is no model `nobody`" in last.message) == ("fault", True)
+
+
 def test_devices_are_listed_and_the_chosen_one_is_named(device: dict[str, Any]) -> None:
     size = {"memory_bytes": 24 * 2**30, "free_bytes": 20 * 2**30}
     entry = {"device": "cuda:0", "name": "Some GPU", **size}
@@ -284,14 +306,19 @@ def test_without_weights_the_card_s_size_is_used(
     card: Callable[..., Finding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = ModelCatalog.find
+    held: Quantization | None = None
 
     def sized(catalog: ModelCatalog, name: str) -> tuple[ModelFamily, ModelCard]:
         family, found = find(catalog, name)
-        return family, replace(found, size_bytes=10 * 10**9)
+        return family, replace(found, size_bytes=10 * 10**9, quantization=held)
 
     monkeypatch.setattr(ModelCatalog, "find", sized)
     finding = card()
     assert (finding.level, "guessed from the 10.0 GB" in finding.message) == ("ok", True)
+    assert "offload none" not in card(free=10).message
+    held = "nf4"
+    finding = card(free=10)
+    assert "offload none" in finding.message and "quantization nf4" in finding.message
 
 
 def test_without_weights_and_size_nothing_can_be_told(card: Callable[..., Finding]) -> None:

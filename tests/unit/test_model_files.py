@@ -13,6 +13,7 @@ from server.errors import ModelLoadFailed
 from server.model_files import ModelFiles
 from server.plugins.manager import discover
 from server.plugins.types import ModelCard, ModelFamily
+from server.source_errors import SourceMissing
 from tests.fake_sources import COMMIT, FakeSources, weights
 from tests.support import PLUGINS
 
@@ -188,3 +189,11 @@ async def test_the_downloads_of_a_card(fake: FakeSources, files: ModelFiles) -> 
     assert files.downloads(FAMILY, card) == {Path(files.find(FAMILY, card)["path"])}
     local = ModelCard("b", "B", str(PLUGINS), components={"vae": "/nowhere"})
     assert files.downloads(FAMILY, local) == set()
+
+
+async def test_what_the_hub_lacks_is_no_folder_either(fake: FakeSources, files: ModelFiles) -> None:
+    with pytest.raises(SourceMissing, match=r"There is no local folder checkpoints/mine either\."):
+        await files.fetch(FAMILY, ModelCard("a", "A", "checkpoints/mine"), unheard)
+    with pytest.raises(SourceMissing) as surely:
+        await files.fetch(FAMILY, ModelCard("a", "A", "hf:checkpoints/mine"), unheard)
+    assert "folder" not in surely.value.message

@@ -126,7 +126,7 @@ BOMB = (
         (uri(b"this is no image"), "no PNG, JPEG or WebP"),
         (uri(encoded(kind="GIF", mode="P", colour=(3,))), "no PNG, JPEG or WebP"),
         (uri(encoded(size=(400, 400))[:-300]), "damaged"),
-        (uri(BOMB), "pixels"),
+        (uri(BOMB), "`max_image_pixels` is 40000000"),
         (uri(encoded(size=(7000, 6000), mode="1", colour=(0,))), "max_image_pixels"),
         ("data:image/png;base64,AAAAA", "base64"),
         ("20200101_000000_00000000_0.png", "There is no image"),
@@ -144,21 +144,27 @@ def test_what_is_no_good_image_is_refused_by_name(
 
 @pytest.mark.parametrize("image", ["/etc/passwd", "../../x.png", "http://example.org/a.png", ""])
 def test_nothing_else_is_looked_up(server: LiveServer, image: str) -> None:
-    assert problem(send(server, image), 422, "invalid_parameters")["errors"][0]["type"] == (
-        "string_pattern_mismatch"
-    )
+    (error,) = problem(send(server, image), 422, "invalid_parameters")["errors"]
+    assert error["type"] == "image_source"
+    assert "file name of an image of the gallery" in error["msg"]
+    assert "base64," not in error["msg"], "no regular expression"
 
 
 def test_too_little_strength_for_the_steps_is_refused(server: LiveServer) -> None:
     answer = send(server, uri(encoded()), steps=4, strength=0.2)
     body = problem(answer, 422, "invalid_parameters")
-    assert "`steps` times `strength`" in body["errors"][0]["msg"]
+    (error,) = body["errors"]
+    assert error["loc"] == ["strength"] and "`steps` times `strength`" in error["msg"]
+    assert body["detail"] == f"strength: {error['msg']}"
     assert server.made(steps=4, strength=0.2)["status"] == "completed"  # without an image
 
 
 def test_a_form_that_is_none_is_refused(server: LiveServer) -> None:
     text = server.client.post("/api/generate", files={"prompt": (None, "red")})
     assert "part `request`" in problem(text, 400, "malformed_request")["detail"]
+    fields = {"prompt": (None, "red"), "strength": (None, "0.5"), "steps": (None, "4")}
+    several = server.client.post("/api/generate", files=fields)
+    assert "as JSON in the part `request`" in problem(several, 400, "malformed_request")["detail"]
     broken = server.client.post(
         "/api/generate",
         content=b"--x\r\nnonsense",

@@ -53,7 +53,7 @@ def test_facts_of_other_weights_do_not_carry_over() -> None:
     assert facts(changed) == facts(new) == NOTHING_KNOWN
     assert (changed.title, changed.aliases) == (before.title, before.aliases)
     assert (new.title, new.aliases) == ("mine", ())
-    assert changed.config == new.config == before.source
+    assert (changed.config, new.config) == (before.source, "/w")
 
 
 def test_a_bundled_model_with_other_weights_is_not_bundled() -> None:
@@ -148,7 +148,7 @@ def test_the_file_says_it_so(tmp_path: Path) -> None:
 def test_a_misspelt_word_is_named(tmp_path: Path) -> None:
     file = tmp_path / "darkroom.toml"
     file.write_text('[[models]]\nid = "mine"\nsauce = "x"\n')
-    with pytest.raises(ConfigurationError, match=r"models\.0\.sauce"):
+    with pytest.raises(ConfigurationError, match=r"\[\[models\]\] mine: sauce: .*`source`"):
         load_settings(file)
 
 
@@ -179,3 +179,48 @@ def test_a_missing_package_is_told_at_once(
     monkeypatch.setattr(quantization, "find_spec", lambda _name: None)
     with pytest.raises(ConfigurationError, match=rf"mine: .*pip install 'darkroom\[{package}\]'"):
         configured(id="mine", like="colours", **words)
+
+
+def configured_all(*entries: dict[str, Any]) -> PluginManager:
+    return discover(PLUGINS, [ModelEntry.model_validate(entry) for entry in entries])
+
+
+FILE = "/w/x.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("base", "config"),
+    [
+        ({"id": "base2", "family": "sdxl", "source": "/models/base2"}, "/models/base2"),
+        ({"id": "base2", "family": "sdxl", "source": "org/base2"}, "org/base2"),
+        ({"id": "base2", "like": "sdxl-base", "source": "/w/y.gguf", "config": "/c"}, "/c"),
+        ({"id": "base2", "like": "sdxl-base", "source": "civitai:1", "config": "/c"}, "/c"),
+        ({"id": "base2", "like": "sdxl-base", "source": "https://e.org/y", "config": "/c"}, "/c"),
+    ],
+)
+def test_a_file_takes_what_it_lacks_from_where_the_model_it_is_like_has_it(
+    base: dict[str, Any], config: str
+) -> None:
+    manager = configured_all(base, {"id": "mine", "like": "base2", "source": FILE})
+    assert card(manager, "mine").config == config
+
+
+@pytest.mark.parametrize("words", [{"like": "sdxl-base"}, {"family": "sdxl"}])
+def test_a_file_takes_what_it_lacks_from_where_a_model_lies_now(words: dict[str, str]) -> None:
+    moved = {"id": "sdxl-base", "source": "/models/sdxl"}
+    manager = configured_all(moved, {"id": "mine", "source": FILE, **words})
+    assert card(manager, "mine").config == "/models/sdxl"
+
+
+def test_every_entry_at_fault_is_told() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        configured_all({"id": "a"}, {"id": "colours", "title": "Hues"}, {"id": "b", "like": "c"})
+    first, second = caught.value.message.splitlines()
+    assert first.startswith("[[models]] a: ") and second.startswith("[[models]] b: ")
+
+
+def test_a_misspelt_parameter_among_the_defaults_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        configured(id="colours", defaults={"stepz": 9})
+    assert "stepz: there is no such parameter; did you mean `steps`?" in caught.value.message
+    assert "Params" not in caught.value.message

@@ -189,6 +189,12 @@ async def test_nobody_there(client: SourceClient) -> None:
         await client.read("http://127.0.0.1:1/x", Anything)
 
 
+async def test_nothing_is_said_to_be_kept_where_nothing_was(client: SourceClient) -> None:
+    with pytest.raises(SourceUnreachable) as caught:
+        await client.read("http://127.0.0.1:1/x", Anything)
+    assert "kept" not in caught.value.message
+
+
 async def test_a_name_that_nobody_knows(
     client: SourceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.source_errors import HashMismatch
+from server.source_errors import HashMismatch, SourceMissing, UnsafeFile
 from server.sources.client import SourceClient
 from server.sources.kinds import Civitai, Hub, Local, Package, Url
 from server.sources.manifest import Selection
@@ -202,10 +202,35 @@ async def test_what_was_damaged_since_is_not_there(
 
 
 def test_local_references_are_where_they_say(store: ModelStore, tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").touch()
     assert store.locate(Local(tmp_path)) == tmp_path
     assert store.locate(Local(tmp_path / "gone")) is None
     found = store.locate(Package("server", "migrations"))
     assert found is not None and found.name == "migrations"
+
+
+@pytest.mark.parametrize("content", [(), ("README.md",), ("config.json", "vae/config.json")])
+def test_a_folder_without_weights_is_none(
+    store: ModelStore, tmp_path: Path, content: tuple[str, ...]
+) -> None:
+    for name in content:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(SourceMissing, match=r"no model_index\.json and no \.safetensors"):
+        store.locate(Local(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["x.ckpt", "unet/x.bin"])
+def test_a_folder_of_pickles_is_refused(store: ModelStore, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(UnsafeFile, match="holds pickles"):
+        store.locate(Local(tmp_path))
+
+
+def test_a_plugin_may_need_no_weights(store: ModelStore, tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").touch()
+    assert store.locate(Local(tmp_path)) == tmp_path
 
 
 # --- the hub's cache -----------------------------------------------------------------------

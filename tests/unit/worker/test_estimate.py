@@ -203,6 +203,13 @@ def test_a_gguf_file_is_one_block_where_nobody_can_read_it(
     assert sizes(of_files(file, "bfloat16")) == {IN_BLOCKS: 100}
 
 
+@pytest.mark.parametrize(("way", "share"), [("nf4", 0.5625 / 2), ("int8-torchao", 1 / 2)])
+def test_a_guess_counts_the_largest_component_as_quantized(way: str, share: float) -> None:
+    plain, held = (of_size(10**10, "bfloat16", each).components for each in (None, way))
+    assert held["largest"].size == pytest.approx(plain["largest"].size * share)
+    assert held["rest"].size == plain["rest"].size
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>something</html>", b"\x05" + bytes(7) + b"{nope"])
 def test_a_file_that_is_none_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.safetensors").write_bytes(content)

@@ -10,6 +10,7 @@ import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
+from server.errors import GenerationFailed
 from server.worker.prompt_weighting import encode
 from tests.unit.worker.two_encoders import WIDTHS, build
 
@@ -76,6 +77,15 @@ def test_a_plain_prompt_is_encoded_as_by_diffusers(
         encode(shared, prompt, negative, clip_skip),
         encode_with_diffusers(shared, prompt, negative, clip_skip),
     )
+
+
+def test_more_layers_than_there_are_cannot_be_left_out(shared: Any) -> None:
+    layers = min(
+        encoder.config.num_hidden_layers for encoder in (shared.text_encoder, shared.text_encoder_2)
+    )
+    encode(shared, "a cat", clip_skip=layers - 1)
+    with pytest.raises(GenerationFailed, match=f"has {layers} layers: at most {layers - 1}"):
+        encode(shared, "a cat", clip_skip=layers)
 
 
 @pytest.mark.parametrize(
