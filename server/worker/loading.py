@@ -31,7 +31,7 @@ from server.worker.quantizing import (
     gguf_configuration,
     quantize,
 )
-from server.worker.quiet import no_progress_bars
+from server.worker.quiet import disable_progress_bars
 from server.worker.shared_parts import SHARED_PARTS, Identity
 from server.worker.tensor_files import Shapes, is_gguf
 
@@ -48,8 +48,8 @@ def load_pretrained(architecture: Architecture, context: LoadContext, **argument
         ModelLoadFailed: a file is not of this family, does not fit the configuration, or is
             damaged; a folder or a package is missing; the device cannot do the quantization.
     """
-    with no_progress_bars():
-        return _Loader(architecture, context).pipeline(arguments)
+    disable_progress_bars()
+    return _Loader(architecture, context).pipeline(arguments)
 
 
 class _Loader:

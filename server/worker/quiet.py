@@ -44,21 +44,14 @@ def hushed() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """Keep the libraries from drawing bars on standard error."""
+def disable_progress_bars() -> None:
+    """Keep the libraries from drawing bars on standard error, which is a log here, for good."""
     # Imported here, because what is not loaded yet is hushed too.
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
-    libraries = (diffusers_logging, transformers_logging)
-    for library in libraries:
+    for library in (diffusers_logging, transformers_logging):
         library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library in libraries:
-            library.enable_progress_bar()
 
 
 class _Hush(logging.Filter):

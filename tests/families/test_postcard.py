@@ -207,7 +207,11 @@ def run_in_a_process(interval: float) -> tuple[list[Any], str]:
         return messages, process.stderr.read().decode()
 
 
-def test_two_processes_make_the_same_pixels_with_and_without_previews(tmp_path: Path) -> None:
+def test_two_processes_make_the_same_pixels_with_and_without_previews(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A user may have it set; libraries then warn whoever turns the bars on again.
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     runs = [run_in_a_process(interval) for interval in (0, -1)]
     images = [
         [
