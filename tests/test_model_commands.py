@@ -117,7 +117,7 @@ def test_what_was_pulled_is_removed_unless_another_model_uses_it(
     with fake:
         fake.add_repository("org/far", FILES)
         assert run(configured, "models", "pull", "far").returncode == 0
-        assert "nothing of its own" in run(configured, "models", "remove", "far", "--yes").stdout
+        assert "nothing to remove" in run(configured, "models", "remove", "far", "--yes").stdout
         alone = CONFIGURATION.partition('[[models]]\nid = "again"')[0]
         (configured / "darkroom.toml").write_text(alone)
         asked = run(configured, "models", "remove", "far")
@@ -126,9 +126,9 @@ def test_what_was_pulled_is_removed_unless_another_model_uses_it(
         removed = run(configured, "models", "remove", "far", "--yes")
         assert (removed.returncode, removed.stdout) == (0, "far: 6 MB are free now\n")
         assert not weights_in(configured)
-        assert "nothing of its own" in run(configured, "models", "remove", "far", "--yes").stdout
+        assert "nothing to remove" in run(configured, "models", "remove", "far", "--yes").stdout
     local = run(configured, "models", "remove", "colours", "--yes")
-    assert "nothing of its own" in local.stdout
+    assert "nothing to remove" in local.stdout
 
 
 def weights_in(folder: Path) -> list[Path]:

@@ -116,7 +116,7 @@ def remove(
         folders = catalog.downloads(card_id)
         size = sum(map(_bytes, folders))
         if not folders:
-            out.print(f"{card_id}: nothing of its own was downloaded")
+            out.print(f"{card_id}: nothing to remove; what other models use as well stays")
         elif yes or typer.confirm(f"Remove {_size(size)} of {card_id}?", err=True):
             _remove(folders)
             out.print(f"{card_id}: {_size(size)} are free now")

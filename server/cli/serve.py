@@ -86,7 +86,7 @@ async def announce(service: GenerationService, url: str) -> None:
     _greet(url, service.settings)
     model = await _settled(service)
     _tell(model, await asyncio.to_thread(service.catalog.must_fetch, model.id))
-    if model.state in ("loaded", "on_disk"):
+    if model.state in ("loaded", "in_ram", "on_disk"):
         body = shlex.quote(json.dumps({"prompt": PROMPT}))
         out.print(
             "Try it:\n"
@@ -113,21 +113,25 @@ def _greet(url: str, settings: Settings) -> None:
 
 async def _settled(service: GenerationService) -> ModelStatus:
     """The current model, once it is loaded or will not be."""
+    coming = {"loading", "on_disk"} if service.settings.preload else {"loading"}
     while True:
         models = await asyncio.to_thread(service.models)
         model = next(model for model in models if model.current)
-        coming = ("loading", "on_disk") if service.settings.preload else ("loading",)
         if model.state not in coming:
             return model
+        if model.state == "loading":
+            coming = {"loading"}  # on the disk again means that its worker is gone
         await asyncio.sleep(0.1)
 
 
 def _tell(model: ModelStatus, can_fetch: bool) -> None:
     match model.state:
-        case "loaded":
+        case "loaded" | "in_ram":
             out.print(f"Model {model.title} is ready.", style="green")
         case "on_disk":
             out.print(f"Model {model.title} is loaded with the first job.")
+        case "downloading":
+            out.print(f"Model {model.title} is being downloaded.", style="yellow")
         case "missing" if can_fetch:
             size = f" ({model.size_bytes / 1e9:.1f} GB)" if model.size_bytes else ""
             out.print(

@@ -41,16 +41,19 @@ class Session(Protocol):
 
 @asynccontextmanager
 async def private(config: Path | None, **overrides: Any) -> AsyncIterator[Session]:
-    """A whole server without HTTP, on a temporary data folder that goes with it.
+    """A whole server without HTTP, on a temporary data folder that goes with it, with the usual
+    folder of models.
 
     Raises:
         StartupError: as `darkroom serve`.
     """
     from server.app import create_service
 
+    usual = load_settings(config, **overrides)
     with TemporaryDirectory(prefix="darkroom-", ignore_cleanup_errors=True) as folder:
         # A server that runs beside it is not disturbed, and nobody would see the previews.
         own = {"data": Path(folder), "on_start": "run", "preload": False, "preview_interval": -1}
+        own["model_folder"] = usual.folders.models  # else each call would download anew
         service = create_service(load_settings(config, **{**overrides, **own}))
         await service.start()
         try:

@@ -15,7 +15,9 @@ from server.quantization import file_kind, misfit, missing_package
 Cards = Mapping[str, tuple[ModelFamily, ModelCard]]
 
 #: Sources that are one file each, whatever their ends: civitai's, and addresses but the hub's.
-_ADDRESS = re.compile(r"(urn|air|civitai):|https?://(?!huggingface\.co/)", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"([\w-]+:)*civitai:|https?://(?!((www\.)?huggingface\.co|hf\.co)/)", re.IGNORECASE
+)
 
 
 def configured_card(

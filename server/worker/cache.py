@@ -17,7 +17,7 @@ from server.worker.memory import Memory
 from server.worker.offload import ON_DEVICE, SHARED, gib, needed, room
 from server.worker.options import WorkerOptions
 from server.worker.quiet import hushed
-from server.worker.residents import Resident, is_bound, known_footprint, load_context
+from server.worker.residents import Resident, is_bound, known_footprint, load_context, stored
 
 log = logging.getLogger(__name__)
 
@@ -148,10 +148,10 @@ class ModelCache:
         _, card = self.find(model)
         context = load_context(card, weights, self.device.name, self.device.dtype)
         expected = known_footprint(context)
-        if expected is not None:
-            self._make_host_room(expected.weights)
-            if is_bound(context):
-                self._make_device_room(expected.weights)
+        coming = stored(context) if expected is None else expected.weights
+        self._make_host_room(coming)
+        if is_bound(context):
+            self._make_device_room(coming)
         with hushed():
             pipeline = self._plugins.load_model(card, context)
         self._residents[model] = Resident(card, weights, context, pipeline)
@@ -186,8 +186,8 @@ class ModelCache:
         name = resident.card.id
         movable = resident.can_park and not self._is_shared
         if movable:
-            self._make_host_room(resident.size, until=name)
-        if movable and _host_holds(resident.size):
+            self._make_host_room(resident.device_bytes, until=name)
+        if movable and _host_holds(resident.device_bytes):
             self._park(resident)
         else:
             self._close(name)

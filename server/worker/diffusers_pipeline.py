@@ -36,7 +36,7 @@ class DiffusersPipeline(ABC):
     def __init__(self, pipe: Any) -> None:
         """
         Args:
-            pipe: a `diffusers.DiffusionPipeline`, on its device. It is changed: its modules are
+            pipe: a `diffusers.DiffusionPipeline`, not placed yet. It is changed: its modules are
                 frozen, its progress bar is off.
         """
         # Else loading and unloading an adapter moves the image by a last bit.

@@ -37,7 +37,7 @@ from server.worker.tensor_files import Shapes, is_gguf
 
 
 def load_pretrained(architecture: Architecture, context: LoadContext, **arguments: Any) -> Any:
-    """A pipeline from files on this machine, in RAM: `DiffusersPipeline.place` moves it.
+    """A pipeline from files on this machine, in RAM: `PlacedPipeline.place` moves it.
 
     Args:
         architecture: what the family's weights are made of.

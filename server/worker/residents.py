@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from server.errors import ModelLoadFailed
 from server.model_entry import Offload
 from server.plugins.types import LoadContext, ModelCard, Pipeline
 from server.quantization import PACKAGES, refusal
@@ -77,7 +78,7 @@ class Resident:
         self._placed = pipeline.placed if isinstance(pipeline, Movable) else None
         #: Bytes of its parts, by what identifies them among all models.
         self.parts: Mapping[int, int] = (
-            {id(pipeline): _stored(context)} if self._placed is None else self._placed.parts()
+            {id(pipeline): stored(context)} if self._placed is None else self._placed.parts()
         )
 
     @property
@@ -120,6 +121,9 @@ class Resident:
             memory: the device's, with what this model has there counted as free.
             host_free: free bytes of the machine's RAM.
             wish: the offload mode, if its card does not say.
+
+        Raises:
+            ModelLoadFailed: its quantization does not go with the mode that is wished for.
         """
         if self._placed is None:
             return
@@ -133,6 +137,9 @@ class Resident:
             without=(*self._refused, *(MODES[: MODES.index(floor.mode)] if floor else ())),
             tiled=floor is not None and floor.tiled,
         )
+        if decision.mode in self._refused:  # it was wished for, and only the file tells
+            way, device = self._quantization, self._device
+            raise ModelLoadFailed(refusal(way, offload=decision.mode, device=device) or "")
         if self.decision is None or self.decision.mode != decision.mode:
             log.info("%s: %s", self.card.id, decision.reason)
         self.decision = decision  # also if memory runs out now: then another is taken
@@ -213,7 +220,7 @@ def load_context(card: ModelCard, weights: Weights, device: str, dtype: str) -> 
     )
 
 
-def _stored(context: LoadContext) -> int:
+def stored(context: LoadContext) -> int:
     """Bytes of the files that a model was loaded from."""
     places = (context.path, *context.components.values())
     files = [file for place in places for file in (place, *place.rglob("*")) if file.is_file()]

@@ -31,11 +31,13 @@ class Identity:
         kind: its class and how its numbers are held.
         config: its configuration, without words on its provenance.
         files: its weights.
+        states: the files' sizes and times of change, when it was looked at.
     """
 
     kind: str
     config: str
     files: tuple[Path, ...]
+    states: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(
@@ -43,9 +45,9 @@ class Identity:
     ) -> Identity:
         """The identity of a component of this class and type (`kind`)."""
         words = {key: value for key, value in config.items() if not key.startswith(_PROVENANCE)}
-        return cls(
-            " ".join(map(str, kind)), json.dumps(words, sort_keys=True), tuple(sorted(files))
-        )
+        found = tuple(sorted(files))
+        states = tuple(map(_state, found))
+        return cls(" ".join(map(str, kind)), json.dumps(words, sort_keys=True), found, states)
 
     @property
     def probe(self) -> str:
@@ -61,7 +63,15 @@ class Identity:
         return digest.hexdigest()
 
     def equals(self, other: Identity) -> bool:
-        """Whether the files hold the same bytes too, where the probes are equal."""
+        """Whether the files hold the same bytes too, where the probes are equal.
+
+        If this one's files were changed or removed since, nobody can tell.
+        """
+        try:
+            if tuple(map(_state, self.files)) != self.states:
+                return False
+        except FileNotFoundError:
+            return False
         return self.files == other.files or _hashes(self.files) == _hashes(other.files)
 
 

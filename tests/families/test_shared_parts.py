@@ -97,6 +97,19 @@ def test_parts_are_found_among_different_families(
     assert load("chroma", chroma).text_encoder is flux.text_encoder_2
 
 
+def test_a_part_whose_files_were_removed_or_changed_is_not_shared(
+    tiny: Callable[[str], Path], copy: Path
+) -> None:
+    first = load("flux-dev", copy)
+    shutil.rmtree(copy / "text_encoder_2")
+    (file,) = (copy / "vae").glob("*.safetensors")
+    changed(file, "decoder.conv_out.bias")
+    second = load("flux-dev", tiny("flux-dev"))
+    assert first.text_encoder is second.text_encoder
+    assert first.text_encoder_2 is not second.text_encoder_2
+    assert first.vae is not second.vae
+
+
 def test_a_shared_part_stays_while_someone_has_it(tiny: Callable[[str], Path], copy: Path) -> None:
     first, second = load("flux-dev", tiny("flux-dev")), load("flux-dev", copy)
     before = picture(second)

@@ -142,7 +142,7 @@ def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     return Bench(machine, tmp_path, **options)
 
 
-def given(**options: int) -> pytest.MarkDecorator:
+def given(**options: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("bench", [options], indirect=True, ids=str)
 
 
@@ -213,6 +213,17 @@ def test_short_ram_does_not_empty_the_device(bench: Bench) -> None:
     bench.use("c4")
     assert bench.machine.on_device.keys() == {"a4", "b4", "c4", "d12"}
     assert bench.loads == ["a4", "b4", "d12", "c4"]
+
+
+@given(offload="sequential")
+def test_a_wish_that_does_not_go_with_the_file_is_refused(bench: Bench) -> None:
+    bench.use("a4")
+    assert bench.pipelines["a4"].ways == [("sequential", False)]
+    file = bench.folder / "b4.gguf"
+    file.write_bytes(b"GGUF" + bytes(96))
+    with pytest.raises(ModelLoadFailed, match="`gguf` does not go with offload `sequential`"):
+        bench.cache.get("b4", weights_at(file), SIZE)
+    assert bench.told["b4"] == "failed"
 
 
 def test_after_memory_ran_out_large_images_take_less_and_small_ones_do_not(bench: Bench) -> None:
