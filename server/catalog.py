@@ -18,7 +18,6 @@ from server.errors import (
     ModelLoadFailed,
     ModelNotFound,
     PluginFailed,
-    shortened,
 )
 from server.generation import ALIASES, COMMON_WORDS, GenerationParams, Task
 from server.model_files import ModelFiles
@@ -29,6 +28,7 @@ from server.snapshots import Weights
 from server.source_errors import UnsafeFile
 from server.sources.progress import Listener
 from server.sources.references import parse
+from server.wording import shortened
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

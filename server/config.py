@@ -27,8 +27,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from server.errors import ConfigurationError, summary
+from server.errors import ConfigurationError
 from server.model_entry import ModelEntry, Offload, faults_of, is_local
+from server.wording import summary
 
 CONFIG_NAME = "darkroom.toml"
 PREFIX = "DARKROOM_"

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from server.errors import DarkroomError
 from server.generation import GenerationParams, Task
-from server.plugins.checks import default_problem, default_request, describe, nearest
+from server.plugins.checks import default_problem, default_request, nearest
 from server.plugins.manager import PluginManager
 from server.plugins.types import ModelCard, ModelFamily, Pipeline
 from server.snapshots import Weights as Places
+from server.wording import describe
 from server.worker.device import choose
 from server.worker.offload import ON_DEVICE
 from server.worker.quiet import hushed

@@ -49,6 +49,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from server.wording import summary
+
 
 class DarkroomError(Exception):
     """The root of the tree: something went wrong that no other code describes."""
@@ -385,18 +387,6 @@ class WorkerLost(DarkroomError):
         super().__init__(message)
         self.started = started
         self.detail = detail
-
-
-def shortened(text: str, limit: int = 100) -> str:
-    """What a client sent, as far as it should stand in a message."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def summary(errors: list[dict[str, Any]]) -> str:
-    """One sentence for a list of `{"loc", "msg", "type"}` problems."""
-    places = (".".join(str(step) for step in error["loc"]) for error in errors)
-    parts = ((place, error["msg"]) for place, error in zip(places, errors, strict=True))
-    return "; ".join(f"{place}: {text}" if place else text for place, text in parts)
 
 
 def all_errors(root: type[DarkroomError] = DarkroomError) -> list[type[DarkroomError]]:

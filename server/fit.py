@@ -10,6 +10,7 @@ from server.catalog import ModelCatalog
 from server.errors import ModelLoadFailed
 from server.model_entry import Offload
 from server.plugins.types import ModelCard
+from server.quantization import way_of
 from server.worker.estimate import Footprint, of_size
 from server.worker.memory import Memory
 from server.worker.offload import Decision, decide
@@ -49,7 +50,7 @@ def fit(catalog: ModelCatalog, model: str, report: Mapping[str, Any], offload: O
         memory,
         host_free=report["host"]["free"],
         wish=card.offload or offload,
-        without=refused(card.quantization, report["device"]),
+        without=refused(way_of(card.source, card.quantization), report["device"]),
     )
     return Fit(decision, f"for {edge} x {edge} pixels in {dtype}, {source}")
 

@@ -19,9 +19,10 @@ from typing import Any
 from sqlalchemy import Column, Select, Text, cast, select
 
 from server.database import Database, images, jobs
-from server.errors import ImageNotFound, InvalidParameters, StorageFailed, shortened
+from server.errors import ImageNotFound, InvalidParameters, StorageFailed
 from server.generation import AnyParams, ImageLimits
 from server.storage import write_whole
+from server.wording import shortened
 
 PREFIX = "input:"
 NAME = re.compile(r"input:[0-9a-f]{64}")

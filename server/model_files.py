@@ -21,6 +21,7 @@ from server.sources.pull import pull
 from server.sources.references import parse, shown
 from server.sources.sites import Sites
 from server.sources.store import ModelStore
+from server.worker.components import part_of
 
 #: A source of a card and which of its files are wanted.
 Wanted: TypeAlias = tuple[Reference, Selection]
@@ -111,7 +112,7 @@ class ModelFiles:
         with _readable(weights["path"]):
             files = _weights(Path(weights["path"]))
             for name, place in weights["components"].items():
-                files |= _weights(_part(name, Path(place)))
+                files |= _weights(part_of(Path(place), name))
             return sum(file.stat().st_size for file in files)
 
     def downloads(self, family: ModelFamily, card: ModelCard) -> set[Path]:
@@ -226,11 +227,6 @@ def _advice(card: ModelCard, missing: Iterable[Wanted]) -> str:
 def _local(missing: Iterable[Wanted]) -> Package | Local | None:
     """The first of the sources that no download brings."""
     return next((each for each, _ in missing if isinstance(each, Package | Local)), None)
-
-
-def _part(name: str, place: Path) -> Path:
-    """The folder or file of a part, where its source may be a whole pipeline."""
-    return place / name if (place / name).is_dir() else place
 
 
 def _weights(place: Path) -> set[Path]:

@@ -94,8 +94,12 @@ def misfit(source: str, quantization: str | None, *, offload: str, device: str) 
             f"Quantization `{quantization}` is for models in diffusers' layout, and `source` is a "
             "single file. Take another quantization, or a GGUF file."
         )
-    way = "gguf" if kind == "gguf" else quantization
-    return refusal(way, offload=offload, device=device)
+    return refusal(way_of(source, quantization), offload=offload, device=device)
+
+
+def way_of(source: str, quantization: str | None) -> str | None:
+    """How weights from a source are held: a GGUF file is quantized by itself."""
+    return "gguf" if file_kind(source) == "gguf" else quantization
 
 
 def file_kind(source: str) -> str | None:

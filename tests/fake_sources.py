@@ -1,7 +1,5 @@
-"""A hub, a civitai and the file host that both redirect to: real HTTP on loopback, in threads.
-
-The file host has another name and port, and refuses requests that carry a key, as real ones do.
-"""
+"""A hub, a civitai and the file host that both redirect to: real HTTP on loopback, in threads. The
+file host has another name and port, and refuses requests that carry a key, as real ones do."""
 
 from __future__ import annotations
 
@@ -57,10 +55,10 @@ class Repository:
         return {"sha": self.commit, "siblings": [self._sibling(name) for name in self.files]}
 
     def _sibling(self, name: str) -> dict[str, Any]:
-        data, lie = self.files[name], self.lies.get(name, {})
-        size, digest = lie.get("size", len(data)), lie.get("sha256", sha256(data))
-        lfs = {"lfs": {"sha256": digest, "size": size, "pointerSize": 130}}
-        return {"rfilename": name, "size": size, **(lfs if _is_large(name) else {})}
+        told = {"size": len(self.files[name]), "sha256": sha256(self.files[name])}
+        told |= self.lies.get(name, {})
+        lfs = {"lfs": {**told, "pointerSize": 130}} if _is_large(name) else {}
+        return {"rfilename": name, "size": told["size"], **lfs}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 from starlette.requests import Request
 
-from server.errors import MalformedRequest, UnsupportedMediaType, shortened
+from server.errors import MalformedRequest, UnsupportedMediaType
+from server.wording import shortened
 
 #: No honest request nests deeper; what reads the values may recurse.
 MAX_DEPTH = 32

@@ -10,9 +10,10 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from server.errors import InvalidParameters, MalformedRequest, shortened
+from server.errors import InvalidParameters, MalformedRequest
 from server.generation import data_uri
 from server.http.json_body import parse_object, read_object
+from server.wording import shortened
 
 #: The part with the JSON object.
 PART = "request"

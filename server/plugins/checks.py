@@ -13,10 +13,10 @@ from typing import Any
 import pluggy
 from pydantic import ValidationError
 
-from server.errors import summary
 from server.generation import GenerationParams
 from server.plugins import spec
 from server.plugins.types import ModelCard, ModelFamily
+from server.wording import describe, summary
 
 #: What must not be imported to announce a family: it would make the web process slow and large.
 HEAVY = frozenset({"torch", "diffusers", "transformers"})
@@ -24,11 +24,6 @@ HEAVY = frozenset({"torch", "diffusers", "transformers"})
 #: What a model's id and aliases may be.
 _CARD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _LOAD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-
-
-def describe(error: BaseException) -> str:
-    """An exception in a line: its class and its text."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def hook_faults(implementation: pluggy.HookImpl, name: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from server.errors import ConfigurationError
 from server.model_entry import ModelEntry
 from server.plugins.checks import card_faults, nearest
 from server.plugins.types import ModelCard, ModelFamily
-from server.quantization import file_kind, misfit, missing_package
+from server.quantization import file_kind, misfit, missing_package, way_of
 
 Cards = Mapping[str, tuple[ModelFamily, ModelCard]]
 
@@ -86,7 +86,7 @@ def _held_faults(card: ModelCard) -> Iterator[str]:
     """Why the weights cannot be held as the card says; the settings know more of the device."""
     offload = card.offload or "auto"
     reason = misfit(card.source, card.quantization, offload=offload, device="auto")
-    way = "gguf" if file_kind(card.source) == "gguf" else card.quantization
+    way = way_of(card.source, card.quantization)
     if reason is None and way is not None:
         reason = missing_package(way)
     if reason is not None:

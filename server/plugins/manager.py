@@ -21,7 +21,7 @@ from server.errors import ConfigurationError, JobFailure, ModelLoadFailed, Plugi
 from server.generation import Task
 from server.model_entry import ModelEntry
 from server.plugins import spec
-from server.plugins.checks import HEAVY, describe, hook_faults
+from server.plugins.checks import HEAVY, hook_faults
 from server.plugins.defaults import DefaultAnswers, Promise, checked_images, checked_pipeline
 from server.plugins.discovery import Candidate, Misplaced, find
 from server.plugins.ledger import Ledger
@@ -36,6 +36,7 @@ from server.plugins.types import (
     PluginRecord,
     StepListener,
 )
+from server.wording import describe
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from server.errors import ConfigurationError
 from server.model_entry import ModelEntry
-from server.plugins.checks import card_faults, describe, family_faults
+from server.plugins.checks import card_faults, family_faults
 from server.plugins.configured import configured_card
 from server.plugins.types import ModelCard, ModelFamily
+from server.wording import describe
 
 
 class ModelRegistry:

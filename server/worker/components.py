@@ -105,11 +105,14 @@ def locate(
         config: the folder that gives the parts that a single file lacks.
     """
     folder = path if path.is_dir() else config
-    given = {
-        name: place / name if (place / name).is_dir() else place
-        for name, place in components.items()
-    }
+    given = {name: part_of(place, name) for name, place in components.items()}
     return {**(_parts(folder) if folder else {}), **given}
+
+
+def part_of(place: Path, name: str) -> Path:
+    """Where a part lies in a place that is given for it: a folder or file of its own, or a whole
+    pipeline."""
+    return place / name if (place / name).is_dir() else place
 
 
 def denoiser_of(places: Mapping[str, Path]) -> str:

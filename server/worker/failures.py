@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from server.errors import GenerationFailed, JobFailure, OutOfMemory, PluginFailed
 from server.snapshots import TaskFailed
+from server.wording import describe
 
 
 def failure(error: BaseException) -> TaskFailed:
@@ -40,12 +41,6 @@ def is_out_of_memory(error: BaseException) -> bool:
         or "DefaultCPUAllocator" in str(cause)
         for cause in _causes(error)
     )
-
-
-def describe(error: BaseException) -> str:
-    """`ValueError: what it says`, the way a traceback ends."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

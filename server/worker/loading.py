@@ -20,10 +20,11 @@ from accelerate import init_empty_weights
 
 from server.errors import ModelLoadFailed
 from server.plugins.types import LoadContext
+from server.wording import describe
 from server.worker import tensor_files
 from server.worker.architecture import Architecture, check_readable
-from server.worker.components import weight_files
-from server.worker.failures import describe, is_out_of_memory
+from server.worker.components import part_of, weight_files
+from server.worker.failures import is_out_of_memory
 from server.worker.quantizing import (
     check_file,
     configurations,
@@ -125,7 +126,7 @@ class _Loader:
             known = ", ".join(sorted(self._index))
             raise ModelLoadFailed(f"The pipeline has no part `{name}`; it has {known}.")
         if source.is_dir():
-            return self._from_folder(name, source / name if (source / name).is_dir() else source)
+            return self._from_folder(name, part_of(source, name))
         tensors = tensor_files.shapes(source)
         check_readable(source, tensors)
         if name == self._architecture.part:

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from server.errors import ModelLoadFailed
 from server.model_entry import Offload
 from server.plugins.types import LoadContext, ModelCard, Pipeline
-from server.quantization import PACKAGES, refusal
+from server.quantization import PACKAGES, refusal, way_of
 from server.snapshots import Weights
 from server.worker import estimate
 from server.worker.estimate import Estimate, Footprint
@@ -70,7 +70,7 @@ class Resident:
         #: Width and height in pixels of the images that it is to make.
         self.image_size = (0, 0)
         self._device = context.device
-        self._quantization = _quantization(context)
+        self._quantization = way_of(str(context.path), context.quantization)
         self._is_bound = is_bound(context)
         self._refused = refused(self._quantization, context.device)
         self._footprint = known_footprint(context)
@@ -225,7 +225,3 @@ def stored(context: LoadContext) -> int:
     places = (context.path, *context.components.values())
     files = [file for place in places for file in (place, *place.rglob("*")) if file.is_file()]
     return sum(file.stat().st_size for file in files)
-
-
-def _quantization(context: LoadContext) -> str | None:
-    return "gguf" if context.path.suffix.lower() == ".gguf" else context.quantization

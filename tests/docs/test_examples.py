@@ -25,12 +25,12 @@ COMMAND: Any = typer.main.get_command(app)
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_code_is_well_formed(page: Path) -> None:
     for block in blocks(page, "json"):
-        json.loads(block)
+        assert isinstance(json.loads(block), dict | list), block
     for block in blocks(page, "toml"):
-        tomllib.loads(block)
+        assert tomllib.loads(block), block
     for block in blocks(page, "python"):
         if page.parent.name != "reference":  # signatures, no statements
-            ast.parse(block)
+            assert ast.parse(block).body, block
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

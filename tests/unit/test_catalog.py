@@ -12,15 +12,10 @@ from jsonschema import Draft202012Validator
 
 from server.catalog import ModelCatalog
 from server.config import Settings
-from server.errors import (
-    ConfigurationError,
-    InvalidParameters,
-    ModelLoadFailed,
-    ModelNotFound,
-    summary,
-)
+from server.errors import ConfigurationError, InvalidParameters, ModelLoadFailed, ModelNotFound
 from server.model_files import ModelFiles
 from server.plugins.manager import discover
+from server.wording import summary
 from tests.bodies import check_agreement
 from tests.support import PLUGINS
 

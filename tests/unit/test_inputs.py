@@ -176,3 +176,4 @@ def test_a_file_that_goes_away_meanwhile_does_not_stop_the_sweep(
 ) -> None:
     (folder / "dangling").symlink_to(folder / "nowhere")
     inputs.sweep()
+    assert (folder / "dangling").is_symlink(), "it is not ours to judge"

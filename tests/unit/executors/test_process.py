@@ -129,11 +129,13 @@ async def test_looking_for_weights_holds_nothing_up_and_a_cancel_meanwhile_is_he
 
 async def test_a_loaded_model_that_is_loaded_again_says_so() -> None:
     async with executor() as (running, heard):
-        for _ in range(2):
+        for expected in (["loading", "loading", "loaded"], ["loading", "loaded"]):
             running.load("colours")
             await asyncio.sleep(0)
             while heard[-1:] != [ModelState("colours", "loaded")]:
                 await asyncio.sleep(0.02)
+            states = [message.state for message in heard if isinstance(message, ModelState)]
+            assert states == expected, "the executor says it first, then the worker"
             heard.clear()
 
 

@@ -91,7 +91,9 @@ async def test_a_web_page_instead_of_a_file(
 async def test_a_missing_file(fake: FakeSources, client: SourceClient, tmp_path: Path) -> None:
     manifest = manifest_of(fake)
     fake.blobs.clear()
-    await refused(SourceMissing, manifest, tmp_path, client)
+    error = await refused(SourceMissing, manifest, tmp_path, client)
+    assert "x.safetensors" in error.message
+    assert not is_complete(tmp_path)
 
 
 @pytest.mark.parametrize("keys", [True, False])
@@ -199,6 +201,7 @@ async def test_a_file_that_never_ends_is_given_up(
     manifest = manifest_of(fake, size=len(DATA), sha256=None, exact=False)
     fake.fail(PATH, unmeasured(DATA + bytes(20_000_000)))
     await refused(SizeMismatch, manifest, tmp_path, client)
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 async def test_a_rounded_size_is_off_by_little(

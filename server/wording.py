@@ -1,0 +1,23 @@
+"""Pieces of sentences about what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def shortened(text: str, limit: int = 100) -> str:
+    """What a client sent, as far as it should stand in a message."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def summary(errors: list[dict[str, Any]]) -> str:
+    """One sentence for a list of `{"loc", "msg", "type"}` problems."""
+    places = (".".join(str(step) for step in error["loc"]) for error in errors)
+    parts = ((place, error["msg"]) for place, error in zip(places, errors, strict=True))
+    return "; ".join(f"{place}: {text}" if place else text for place, text in parts)
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: what it says`, the way a traceback ends."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
