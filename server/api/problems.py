@@ -74,8 +74,10 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     # Starlette raises the error again after this answer, and the server logs it with its traceback.
-    text = "The server made a mistake; its log says more."
-    return ProblemResponse(DarkroomError(text))
+    answer = ProblemResponse(DarkroomError("The server made a mistake; its log says more."))
+    # uvicorn drops the connection then; a client that is not told sends its next request into it.
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 def _methods(request: Request) -> list[str]:

@@ -115,3 +115,5 @@ def test_what_goes_wrong_inside_stays_inside(
     body = problem(answer, 500, "internal_error")
     assert "secret" not in answer.text
     assert body["detail"]
+    assert answer.headers["connection"] == "close", "uvicorn drops the connection"
+    assert server.client.get("/health").status_code == 200
