@@ -162,7 +162,8 @@ def test_a_running_job_is_cancelled_within_a_step(server: ServerProcess) -> None
 
 
 def test_the_dry_run_tells_what_would_run(server: ServerProcess) -> None:
-    assert server.wait(server.submit(steps=2))["status"] == "completed", "the model is in memory now"
+    loaded = server.wait(server.submit(steps=2))
+    assert loaded["status"] == "completed"
     body = {"prompt": "a boat", "clip_skip": 2, "num_images": 2}
     plan = server.client.post("/api/generate?dry_run=true", json=body).json()
     before = len(server.images())
