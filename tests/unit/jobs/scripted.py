@@ -15,6 +15,7 @@ from server.generation import Task
 from server.inputs import InputImages
 from server.jobs.manager import JobManager
 from server.jobs.store import JobStore
+from server.jobs.views import JobViews
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.records import Job
@@ -176,10 +177,10 @@ class Bench:
         return job
 
     async def end(self, job: Job) -> JobSnapshot:
-        """The terminal snapshot of a job."""
-        with self.manager.feed.subscribe(job.id) as snapshots:
-            assert self.manager.feed.current(job.id) is not None
-            return [item async for item in snapshots][-1]
+        """The terminal snapshot of a job, of one that has ended already too."""
+        manager = self.manager
+        views = JobViews(self.store, self.gallery, manager.feed, manager.new_image)
+        return await views.wait(job.id)
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[None]:
