@@ -13,7 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
 from typing import Any
 
 from _measuring import ROOT
@@ -33,15 +32,8 @@ class BareDiffusers:
             env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         )
 
-    def __enter__(self) -> BareDiffusers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the process."""
         self._process.communicate()
 
     def load(self, folder: Path, dtype: str = "float32", device: str = "cpu") -> float:

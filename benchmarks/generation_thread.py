@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from _measuring import ROOT, median, ratio, table, turns
@@ -51,7 +51,7 @@ CASES = (
 
 
 class Worker:
-    """A worker process; a context that ends it."""
+    """A worker process; `close` ends it."""
 
     def __init__(self, interval: float, folder: Path) -> None:
         options = WorkerOptions(
@@ -76,15 +76,8 @@ class Worker:
         )
         self._until(WorkerReady)
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the process."""
         self._process.kill()
         self._process.communicate()
 
@@ -136,9 +129,9 @@ def main() -> None:
             if case.model != case.family:
                 save(case.model, {}, weights(case, folder), seed=1)
         with (
-            Worker(PREVIEWS["every step"], folder) as every,
-            Worker(PREVIEWS["every 150 ms"], folder) as some,
-            Worker(PREVIEWS["off"], folder) as none,
+            closing(Worker(PREVIEWS["every step"], folder)) as every,
+            closing(Worker(PREVIEWS["every 150 ms"], folder)) as some,
+            closing(Worker(PREVIEWS["off"], folder)) as none,
         ):
             workers = (every, some, none)
             rows = [row for case in CASES for row in measure(case, workers, given.rounds)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -44,7 +45,7 @@ def main() -> None:
         entries = [ModelEntry(id=name, like=LIKE, source=str(folder / name)) for name in MODELS]
         with (
             worker(device=given.device, models=entries) as process,
-            BareDiffusers() as bare,
+            closing(BareDiffusers()) as bare,
         ):
             size = sum(file.stat().st_size for file in (folder / MODELS[0]).rglob("*.safetensors"))
             rows = measure(folder, process, bare, given.rounds, given.device)

@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def measure(model: str, folder: Path, given: argparse.Namespace) -> dict[str, An
     weights = save(name, sizes, folder / name, seed=1, device=given.device, dtype=dtype)
     words: dict[str, Any] = {"prompt": PROMPT, "width": given.edge, "height": given.edge, "seed": 1}
     arguments = MODELS[model].arguments(words)
-    with BareDiffusers() as bare:
+    with closing(BareDiffusers()) as bare:
         loading = bare.load(weights, dtype, given.device)
         plain = repeated(given.rounds, lambda: bare.image(sampler(model), 1, **arguments))
         plain_peak = bare.peak()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -57,7 +58,10 @@ def main() -> None:
             if case.like:
                 save(case.like, case.sizes, folder / case.model, seed=1)
         config = write_config(folder, {case.model: case.like for case in cases if case.like})
-        with serve(folder, "--device", "cpu", config=config) as server, BareDiffusers() as bare:
+        with (
+            serve(folder, "--device", "cpu", config=config) as server,
+            closing(BareDiffusers()) as bare,
+        ):
             rows = [measure(case, folder, server, bare, given.rounds) for case in cases]
     table(f"Whole jobs, one image each, median of {given.rounds}", rows)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from server.snapshots import Weights
 
 TESTS = Path(__file__).parent
@@ -49,3 +51,11 @@ def fill_folder(folder: Path, *plugins: Path) -> Path:
     for plugin in plugins:
         (folder / plugin.name).symlink_to(plugin)
     return folder
+
+
+def know_hub(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process and its children take `url` for the hub, without a token and with an empty
+    cache below `folder`."""
+    monkeypatch.setenv("HF_ENDPOINT", url)
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub-cache"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)

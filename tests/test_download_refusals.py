@@ -13,6 +13,7 @@ import pytest
 from server.model_entry import ModelEntry
 from tests.fake_sources import FakeSources, sha256, weights
 from tests.serving import LiveServer, live_server, until
+from tests.support import know_hub
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 UNREADABLE = f"/{'x' * 300}.safetensors"
@@ -38,9 +39,7 @@ Start = Callable[..., AbstractContextManager[LiveServer]]
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSources]:
     with FakeSources() as sources:
-        monkeypatch.setenv("HF_ENDPOINT", sources.hub_url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-        monkeypatch.delenv("HF_TOKEN", raising=False)
+        know_hub(sources.hub_url, tmp_path, monkeypatch)
         yield sources
 
 

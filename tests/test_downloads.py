@@ -11,7 +11,7 @@ import pytest
 
 from tests.fake_sources import FakeSources, sha256, weights
 from tests.servers import ServerProcess
-from tests.support import PLUGINS
+from tests.support import PLUGINS, know_hub
 
 FILES = {
     "model_index.json": b'{"_class_name": "Pipeline", "unet": ["diffusers", "UNet"]}',
@@ -40,9 +40,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeSour
     )
 
     def with_sources(fake: FakeSources) -> Start:
-        monkeypatch.setenv("HF_ENDPOINT", fake.sites().hub.url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-        monkeypatch.delenv("HF_TOKEN", raising=False)
+        know_hub(fake.sites().hub.url, tmp_path, monkeypatch)
         return lambda: ServerProcess(tmp_path / "data", "--config", str(config))
 
     return with_sources

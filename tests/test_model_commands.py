@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_sources import COMMIT, FakeSources, sha256, weights
-from tests.support import PLUGINS
+from tests.support import PLUGINS, know_hub
 from tests.test_command_line import PATIENCE, run, started
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -47,9 +47,7 @@ def configured(tmp_path: Path) -> Path:
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSources:
     fake = FakeSources()
-    monkeypatch.setenv("HF_ENDPOINT", fake.hub_url)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
+    know_hub(fake.hub_url, tmp_path, monkeypatch)
     return fake
 
 

@@ -54,9 +54,7 @@ class Downloads:
         for model in models:
             try:
                 missing = await self.missing(model)
-            except Exception:
-                # The boundary of one model: the others' jobs must run, and its own will say why
-                # they cannot.
+            except Exception:  # one model must not keep the others' jobs; its own will say why
                 log.exception("whether %s must be downloaded cannot be told", model)
                 continue
             if missing:

@@ -108,8 +108,7 @@ class Fetches:
             failure = SourceFailed(error.message)
         except OSError as error:
             failure = SourceFailed(f"{model} could not be downloaded: {error}")
-        except Exception:
-            # The boundary of a download: whatever nobody thought of, its jobs must not wait on.
+        except Exception:  # whatever nobody thought of: its jobs must not wait for ever
             log.exception("the download of %s ended in an unforeseen way", model)
             failure = SourceFailed(f"{model} could not be downloaded: see the server's log.")
         else:

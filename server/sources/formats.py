@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 
+from server import safetensors_header
 from server.source_errors import NotAWeightsFile, UnsafeFile
 
 #: Single files that hold a whole model or one part of it.
@@ -15,12 +15,6 @@ PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle"})
 
 #: Bytes of a file's beginning that tell whether it is what its name says.
 HEAD = 9
-
-#: What is not a tensor in a safetensors file's header.
-_METADATA = "__metadata__"
-
-#: safetensors' own limit for its header, in bytes.
-_LARGEST_HEADER = 100_000_000
 
 
 def suffix(name: str) -> str:
@@ -54,7 +48,7 @@ def check_beginning(name: str, head: bytes) -> None:
     kind = suffix(name)
     if kind == ".gguf" and not head.startswith(b"GGUF"):
         raise NotAWeightsFile(f"{name} does not begin like a GGUF file. Check the address.")
-    if kind == ".safetensors" and not _is_safetensors(head):
+    if kind == ".safetensors" and not safetensors_header.begins_well(head):
         raise NotAWeightsFile(
             f"{name} does not begin like a safetensors file: it may be a web page, an error "
             "message or a renamed pickle. Open the address in a browser to see what it is."
@@ -73,20 +67,10 @@ def told_size(path: Path, name: str) -> int | None:
     """
     if suffix(name) != ".safetensors":
         return None
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        header = stream.read(length)
     try:
-        entries = json.loads(header)
-        ends = [entry["data_offsets"][1] for key, entry in entries.items() if key != _METADATA]
-        return 8 + length + max(map(int, ends), default=0)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        return safetensors_header.told_size(path)
+    except ValueError as error:
         raise NotAWeightsFile(
             f"{name} has no header of a safetensors file, or only the beginning of one. Try again; "
             "if it stays so, check the address."
         ) from error
-
-
-def _is_safetensors(head: bytes) -> bool:
-    length = int.from_bytes(head[:8], "little")
-    return len(head) >= HEAD and head[8:9] == b"{" and 2 <= length <= _LARGEST_HEADER

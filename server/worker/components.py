@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
-from server import quantization
+from server import quantization, safetensors_header
 
 #: The component that makes pixels of latents.
 VAE = "vae"
@@ -44,7 +43,6 @@ _PREFIXES = {
     "text_encoders.": "text_encoder",
 }
 _SHARD = re.compile(r"-\d{5}-of-\d{5}")
-_LARGEST_HEADER = 100 * 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +153,8 @@ def _sizes(file: Path, number: int) -> dict[str, int]:
     if file.suffix.lower() == ".gguf":
         return _stored_sizes(file)
     return {
-        name: prod(entry["shape"]) * number if _is_float(entry["dtype"]) else _stored(entry)
-        for name, entry in _header(file).items()
-        if name != "__metadata__"
+        name: prod(entry.shape) * number if _is_float(entry.dtype) else entry.end - entry.begin
+        for name, entry in safetensors_header.entries(file).items()
     }
 
 
@@ -170,26 +167,8 @@ def _stored_sizes(file: Path) -> dict[str, int]:
     return {tensor.name: int(tensor.n_bytes) for tensor in GGUFReader(file).tensors}
 
 
-def _header(file: Path) -> dict[str, Any]:
-    """A safetensors file begins with the length of a JSON object (8 bytes), and that object."""
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > _LARGEST_HEADER:
-            raise ValueError(f"{file} does not begin like a safetensors file.")
-        try:
-            header: dict[str, Any] = json.loads(stream.read(length))
-        except ValueError as error:
-            raise ValueError(f"{file} does not begin like a safetensors file.") from error
-    return header
-
-
 def _is_float(dtype: str) -> bool:
     return dtype.startswith(("F", "BF"))
-
-
-def _stored(entry: Mapping[str, Any]) -> int:
-    begin, end = entry["data_offsets"]
-    return int(end - begin)
 
 
 def _component(tensors: Mapping[str, int], in_blocks: bool) -> Component:

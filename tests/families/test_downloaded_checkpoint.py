@@ -13,6 +13,7 @@ from tests.families import original_keys, plain_diffusers
 from tests.families.jobs import check, made
 from tests.families.loading import save
 from tests.servers import ServerProcess
+from tests.support import know_hub
 
 WORDS = {"width": 64, "height": 64, "steps": 2, "seed": 5, "cfg_scale": 6.0, "sampler": "euler"}
 
@@ -37,10 +38,8 @@ def test_a_file_of_one_site_with_the_configurations_of_another(
             f'allow_private_sources = true\ncivitai_url = "{fake.civitai_url}"\n'
             f'[[models]]\nid = "local"\nlike = "{BASE.id}"\nsource = "{folder}"\n'
         )
-        monkeypatch.setenv("HF_ENDPOINT", fake.hub_url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        know_hub(fake.hub_url, tmp_path, monkeypatch)
         monkeypatch.setenv("CIVITAI_API_KEY", CIVITAI_KEY)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
         options = ("--config", str(config), "--device", "cpu", "--no-preload")
         with ServerProcess(tmp_path / "data", *options) as server:
             (downloaded,) = made(server, {"model": ILLUSTRIOUS.id, **WORDS})

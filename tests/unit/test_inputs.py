@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -25,13 +24,6 @@ class WideParams(ImageToImageParams):
     """A model that takes no small and no long images."""
 
     image_limits = ImageLimits(min_edge=20, max_ratio=3)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "darkroom.db")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from server.model_files import ModelFiles
 from server.plugins.manager import discover
 from server.plugins.types import ModelCard, ModelFamily
 from server.source_errors import SourceMissing
+from server.sources.download import unheard
 from tests.fake_sources import COMMIT, FakeSources, weights
-from tests.support import PLUGINS
+from tests.support import PLUGINS, know_hub
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 VAE = "vae/diffusion_pytorch_model.safetensors"
@@ -42,10 +43,8 @@ FAMILY: ModelFamily = discover(PLUGINS).cards["colours"][0]
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with FakeSources() as sources:
-        monkeypatch.setenv("HF_ENDPOINT", sources.hub_url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        know_hub(sources.hub_url, tmp_path, monkeypatch)
         monkeypatch.setenv("CIVITAI_API_KEY", "civitai-key")
-        monkeypatch.delenv("HF_TOKEN", raising=False)
         yield sources
 
 
@@ -55,10 +54,6 @@ def files(fake: FakeSources, tmp_path: Path) -> ModelFiles:
         data=tmp_path / "data", allow_private_sources=True, civitai_url=fake.civitai_url
     )
     return ModelFiles(settings)
-
-
-def unheard(there: int, total: int | None) -> None:
-    """A listener that does not listen."""
 
 
 def asked(fake: FakeSources, repository: str) -> list[str]:

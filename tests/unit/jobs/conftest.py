@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from server.inputs import InputImages
 from server.jobs.store import JobStore
 from server.storage import ImageFiles
 from tests.unit.jobs.scripted import Bench
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "darkroom.db")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
