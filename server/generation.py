@@ -71,6 +71,16 @@ Integer = Annotated[int, BeforeValidator(_json_integer), Field(strict=True)]
 #: of `Seed | None`.
 Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED), BeforeValidator(_json_integer)]
 
+#: How strongly a LoRA acts. Its bounds stand before the validator, like a seed's.
+LoraWeight = Annotated[
+    float, Field(strict=True, ge=-2, le=2, allow_inf_nan=False), BeforeValidator(_json_number)
+]
+
+#: How strongly a LoRA's trigger words act.
+TriggerWeight = Annotated[
+    float, Field(strict=True, ge=0, le=2, allow_inf_nan=False), BeforeValidator(_json_number)
+]
+
 #: A finite number with exactly JSON Schema's meaning.
 Number = Annotated[float, BeforeValidator(_json_number), Field(strict=True, allow_inf_nan=False)]
 
@@ -121,6 +131,11 @@ class GenerationParams(BaseModel):
 
     #: Which images these may be; say so in the fields' descriptions too.
     image_limits: ClassVar[ImageLimits] = ImageLimits()
+
+    @property
+    def text(self) -> str:
+        """The prompt as the model's text encoders are to read it."""
+        return self.prompt
 
     @property
     def image_sources(self) -> tuple[str, ...]:
@@ -193,6 +208,62 @@ class ImageToImageParams(GenerationParams):
         return self
 
 
+class LoraRef(BaseModel):
+    """One LoRA of a request, and in recipes and snapshots what became of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    id: str = Field(
+        min_length=1, max_length=200, description="Which LoRA: its id, as `/api/info` lists it."
+    )
+    weight: LoraWeight | None = Field(
+        None,
+        description="How strongly it acts, from −2 to 2; null: as recommended for this LoRA, else "
+        "1. Negative weights push away from what it was trained on.",
+    )
+    trigger_weight: TriggerWeight | None = Field(
+        None,
+        description="How strongly its trigger words act where the prompt lacks them, from 0 (they "
+        "are not added) to 2; 1: like plain words; null: as recommended for this LoRA, else 0.5.",
+    )
+    matched: Integer | None = Field(
+        None,
+        description="In answers: how many of its modules were applied. Ignored in requests.",
+        json_schema_extra={"readOnly": True},
+    )
+    total: Integer | None = Field(
+        None,
+        description="In answers: how many modules it has. Ignored in requests.",
+        json_schema_extra={"readOnly": True},
+    )
+    text_encoder: bool | None = Field(
+        None,
+        description="In answers: whether it changed a text encoder too. Ignored in requests.",
+        json_schema_extra={"readOnly": True},
+    )
+
+
+class LoraParams(GenerationParams):
+    """Requests of families whose models take LoRAs."""
+
+    loras: list[LoraRef] = Field(
+        default=[],
+        description="LoRAs to apply, each at most once. Ids: `/api/info` or `/api/loras`.",
+    )
+    encoded_prompt: str | None = Field(
+        None,
+        max_length=100_000,
+        description="In answers: the prompt as it was encoded, with the LoRAs' trigger words. "
+        "Ignored in requests.",
+        json_schema_extra={"readOnly": True},
+    )
+
+    @property
+    def text(self) -> str:
+        """See `GenerationParams`."""
+        return self.prompt if self.encoded_prompt is None else self.encoded_prompt
+
+
 #: The parameters' class of one family (covariant: tasks are read, never changed).
 Params_co = TypeVar("Params_co", bound=GenerationParams, covariant=True)
 AnyParams = TypeVar("AnyParams", bound=GenerationParams)
@@ -214,7 +285,8 @@ class Task(Generic[Params_co]):
     """A complete order for images, with nothing left to default.
 
     `indices` are the images still to make: after a lost worker only the missing ones are. `inputs`
-    are the files of the images that the parameters name, in the order of their `image_sources`.
+    are the files of the images that the parameters name, in the order of their `image_sources`;
+    `lora_files` those of its LoRAs, in the order of `params.loras`.
     """
 
     job_id: str
@@ -223,6 +295,12 @@ class Task(Generic[Params_co]):
     params: Params_co
     indices: tuple[int, ...]
     inputs: tuple[Path, ...] = ()
+    lora_files: tuple[Path, ...] = ()
+
+    @property
+    def loras(self) -> tuple[LoraRef, ...]:
+        """Its LoRAs, weights filled in."""
+        return lora_refs(self.params)
 
     def seed(self, index: int) -> int:
         """The seed of image `index`. The largest seed is followed by 0, so that the recipe of every
@@ -240,6 +318,7 @@ class Task(Generic[Params_co]):
             "params": self.params.model_dump(mode="json"),
             "indices": list(self.indices),
             "inputs": [str(path) for path in self.inputs],
+            "lora_files": [str(path) for path in self.lora_files],
         }
 
     @staticmethod
@@ -256,7 +335,13 @@ class Task(Generic[Params_co]):
             params=params.model_validate(data["params"]),
             indices=tuple(data["indices"]),
             inputs=tuple(Path(path) for path in data.get("inputs", ())),
+            lora_files=tuple(Path(path) for path in data.get("lora_files", ())),
         )
+
+
+def lora_refs(params: GenerationParams) -> tuple[LoraRef, ...]:
+    """The LoRAs of any family's parameters."""
+    return tuple(params.loras) if isinstance(params, LoraParams) else ()
 
 
 def recipe(task: Task[GenerationParams], index: int) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from server.generation import GenerationParams, Task
+from server.lora_names import LoraNames
 from server.model_entry import Offload
 from server.quantization import Quantization
 
@@ -141,6 +142,68 @@ class Pipeline(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LoraFile:
+    """A LoRA to apply: its file, and the weight from −2 to 2."""
+
+    id: str
+    path: Path
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoraMatch:
+    """What became of a LoRA: how many of its `total` modules were applied, whether a text encoder
+    was among them, and the names, as the file writes them, of those that found no place."""
+
+    id: str
+    matched: int
+    total: int
+    text_encoder: bool
+    unmatched: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class TakesLoras(Protocol):
+    """A loaded model of a family that supports LoRAs. `DiffusersPipeline` is one."""
+
+    def apply_loras(self, loras: Sequence[LoraFile], keep_bytes: int) -> list[LoraMatch]:
+        """Apply exactly these LoRAs until the next call; none: as if there never were any.
+
+        Args:
+            loras: what to apply, in this order.
+            keep_bytes: bytes of LoRAs that may stay in memory for the next job.
+
+        Returns:
+            A match per LoRA, in the same order.
+
+        Raises:
+            LoraIncompatible: one of them does not fit the loaded model; none is applied then.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSupport:
+    """What a family announces about LoRAs.
+
+    Attributes:
+        names: what its modules are called, by it and by others.
+        recognizes_lora: called with the shapes of a file's tensors by name, and its metadata;
+            whether the file is a LoRA for this family. It must look at shapes too: many families
+            have names in common.
+        base_models: how other people's names of its models begin, in lower case: `sdxl`, `pony`;
+            they decide only between families that both recognise a file.
+        weighted_prompts: its prompts take `(word:1.3)` and `<lora:NAME:WEIGHT>`.
+        folder: LoRAs that come with the family.
+    """
+
+    names: LoraNames
+    recognizes_lora: Callable[[Mapping[str, tuple[int, ...]], Mapping[str, str]], bool]
+    base_models: tuple[str, ...] = ()
+    weighted_prompts: bool = False
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFamily:
     """A kind of model: its parameters, its checkpoints, how it is loaded.
 
@@ -155,6 +218,7 @@ class ModelFamily:
         file_parts: the parts that a single file of it holds, by the pipeline's names for them.
         aspect_ratios: sizes it is good at, (width, height) by ratio, `16:9` say.
         capabilities: what it can do, such as `negative_prompt`, `image_to_image`, `loras`.
+        loras: what it knows of LoRAs, with the capability `loras`; None: it takes none.
     """
 
     name: str
@@ -166,6 +230,7 @@ class ModelFamily:
     file_parts: frozenset[str] = frozenset()
     aspect_ratios: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
+    loras: LoraSupport | None = None
 
     def params_of(self, card: ModelCard) -> type[GenerationParams]:
         """The class of requests to `card`."""

@@ -1,0 +1,207 @@
+"""From the names that trainers have for modules to those of the loaded model; no torch.
+
+A family says its modules' names, and other people's names for them, as templates::
+
+    LoraNames(
+        own=("blocks.{}.attn.to_q", "blocks.{}.attn.to_k", "blocks.{}.attn.to_v"),
+        others={"layers.{}.qkv": ("blocks.{}.attn.to_q", "blocks.{}.attn.to_k", …)},
+    )
+
+`{}` stands for a number; the numbers of a name are put into what it means, in their order. Since
+kohya's files have `_` in place of dots, the two are taken as the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from server.lora_tensors import DENOISER, LoraTensors, Shape, read
+
+#: Templates and their targets by what they have in common with a name, see `_outline`.
+_Table: TypeAlias = "dict[tuple[str, ...], list[tuple[tuple[str, ...], Target]]]"
+
+_SIGN = re.compile(r"[._]")
+_HOLE = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The modules of the loaded model that a name means.
+
+    Attributes:
+        modules: their names; where there are several, the rows of what the name stands for are
+            theirs, one module's after the other's.
+        halves_swapped: its rows have their two halves the other way round.
+    """
+
+    modules: tuple[str, ...]
+    halves_swapped: bool = False
+
+
+@dataclass(frozen=True)
+class LoraNames:
+    """The names of the modules of a family's denoiser, and of its text encoders.
+
+    Attributes:
+        own: templates of the names that its modules have once they are loaded.
+        others: other people's templates, and what each means: one template of `own`, several, or a
+            `Target`.
+        text_encoders: the pipeline's names of the encoders that files call `te1`, `te2`, `te3`.
+        without_effect: templates of names that files may have and nothing is lost by leaving out.
+    """
+
+    own: tuple[str, ...]
+    others: Mapping[str, str | tuple[str, ...] | Target] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    text_encoders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    without_effect: tuple[str, ...] = ()
+    _table: _Table = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        meanings = {
+            **{name: Target(()) for name in self.without_effect},
+            **{name: _target(meant) for name, meant in self.others.items()},
+            **{name: Target((name,)) for name in self.own},
+        }
+        for template, target in meanings.items():
+            words = _words(template)
+            self._table.setdefault(_outline(words), []).append((words, target))
+
+    def resolve(self, name: str) -> Target | None:
+        """The modules of the denoiser that a name means; None: it is not known. `modules` is empty
+        for names without effect."""
+        found = self._find(name)
+        if found is None:
+            return None
+        target, numbers = found
+        modules = tuple(_filled(module, numbers) for module in target.modules)
+        return Target(modules, target.halves_swapped)
+
+    def template(self, name: str) -> tuple[str, ...] | None:
+        """The templates of `own` that a name means; None: it is not known."""
+        found = self._find(name)
+        return None if found is None else found[0].modules
+
+    def _find(self, name: str) -> tuple[Target, list[str]] | None:
+        words = tuple(_SIGN.split(name))
+        for template, target in self._table.get(_outline(words), ()):
+            if all(wanted in (_HOLE, word) for wanted, word in zip(template, words, strict=True)):
+                holes = zip(template, words, strict=True)
+                return target, [word for wanted, word in holes if wanted == _HOLE]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Recognized:
+    """What a file's names and shapes say to a family.
+
+    Attributes:
+        known: how many of its modules in the denoiser have names that the family knows.
+        total: how many modules in the denoiser it has.
+        parts: the text encoders that it changes, as files call them.
+        sizes: by template of `own`, the sizes (rows, columns) of the modules that it names alone.
+        inputs: by template of `own`, the columns of the modules that it names, alone or with
+            others.
+    """
+
+    known: int
+    total: int
+    parts: frozenset[str]
+    sizes: Mapping[str, frozenset[tuple[int, int]]]
+    inputs: Mapping[str, frozenset[int]]
+
+
+#: The share of a file's modules that a family must know: some trainers add a few of their own.
+MOST = 0.9
+
+
+def recognize(names: LoraNames, shapes: Mapping[str, Shape]) -> Recognized | None:
+    """Read a file with a family's names.
+
+    Args:
+        names: the family's.
+        shapes: the shapes of all tensors of the file by name.
+
+    Returns:
+        What it says; None if it changes nothing of the denoiser, less than `MOST` of its modules
+        there are known, or it changes a text encoder that the family has not.
+    """
+    tensors = read(shapes)
+    found = _recognized(names, tensors)
+    encoders = tensors.parts - {DENOISER}
+    is_ours = found.known > 0 and found.known >= MOST * found.total
+    return found if is_ours and encoders <= names.text_encoders.keys() else None
+
+
+def _recognized(names: LoraNames, tensors: LoraTensors) -> Recognized:
+    sizes: dict[str, set[tuple[int, int]]] = {}
+    inputs: dict[str, set[int]] = {}
+    known = total = 0
+    for module in tensors.modules:
+        if module.part != DENOISER:
+            continue
+        total += 1
+        templates = names.template(module.name)
+        if templates is None:
+            continue
+        known += 1
+        size = module.size
+        if size is None:
+            continue
+        for template in templates:
+            inputs.setdefault(template, set()).add(size[1])
+            if len(templates) == 1:
+                sizes.setdefault(template, set()).add(size)
+    return Recognized(
+        known,
+        total,
+        tensors.parts - {DENOISER},
+        {name: frozenset(found) for name, found in sizes.items()},
+        {name: frozenset(found) for name, found in inputs.items()},
+    )
+
+
+def each(prefixes: Mapping[str, str], layers: Iterable[str] | Mapping[str, str]) -> dict[str, str]:
+    """A table of others' names of blocks times one of their layers.
+
+    Args:
+        prefixes: others' names of blocks, and ours.
+        layers: names of layers within a block; a mapping where ours differ from theirs.
+    """
+    pairs = layers.items() if isinstance(layers, Mapping) else ((name, name) for name in layers)
+    within = list(pairs)
+    return {
+        f"{theirs}.{layer}": f"{ours}.{own}"
+        for theirs, ours in prefixes.items()
+        for layer, own in within
+    }
+
+
+def _target(meant: str | tuple[str, ...] | Target) -> Target:
+    if isinstance(meant, Target):
+        return meant
+    return Target((meant,) if isinstance(meant, str) else meant)
+
+
+def _words(template: str) -> tuple[str, ...]:
+    return tuple(_SIGN.split(template))
+
+
+def _outline(words: Iterable[str]) -> tuple[str, ...]:
+    """The words with every number blanked out: what names of one template have in common."""
+    return tuple(_HOLE if word == _HOLE or _is_number(word) else word for word in words)
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit()
+
+
+def _filled(template: str, numbers: list[str]) -> str:
+    for number in numbers:
+        template = template.replace(_HOLE, number, 1)
+    return template

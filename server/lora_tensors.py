@@ -1,0 +1,278 @@
+"""What a LoRA file changes, read from the names and shapes of its tensors alone; no torch.
+
+A tensor's name says three things: which part of the pipeline, which module of it, and which role
+the tensor plays there. Every trainer writes them in its own way (kohya's sd-scripts, peft and
+diffusers, LyCORIS, ComfyUI, OneTrainer); here they become the same words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+Shape = tuple[int, ...]
+
+#: The part that makes the image, as opposed to the text encoders `te1`, `te2`, `te3`.
+DENOISER = "denoiser"
+
+
+class NetworkType(StrEnum):
+    """How a file describes the change of a module's weights W.
+
+    lora: W + B·A. locon: the same for convolutions. loha: products of two such, element by element.
+    lokr: a Kronecker product. dora: B·A, and a new length for each row or column of the sum
+    (arXiv:2402.09353). The others are told apart only to say why they are not supported.
+    """
+
+    LORA = "lora"
+    LOCON = "locon"
+    LOHA = "loha"
+    LOKR = "lokr"
+    DORA = "dora"
+    OFT = "oft"
+    IA3 = "ia3"
+    GLORA = "glora"
+    FULL = "full"
+    INCOMPLETE = "incomplete"
+
+    @property
+    def supported(self) -> bool:
+        """Whether such modules can be applied."""
+        return self in _SUPPORTED
+
+
+_SUPPORTED = frozenset(
+    {NetworkType.LORA, NetworkType.LOCON, NetworkType.LOHA, NetworkType.LOKR, NetworkType.DORA}
+)
+
+#: The role of each ending, and the network type that it alone gives away.
+_ROLES: Mapping[str, str] = {
+    **dict.fromkeys(("lora_down", "lora_A", "lora.down", "lora_linear_layer.down"), "down"),
+    **dict.fromkeys(("lora_up", "lora_B", "lora.up", "lora_linear_layer.up"), "up"),
+    "lora_mid": "mid",
+    "alpha": "alpha",
+    "dora_scale": "magnitude",
+    "lora_magnitude_vector": "magnitude",
+    **{name: name for name in ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")},
+    **{name: name for name in ("hada_t1", "hada_t2", "lokr_t2", "lokr_w1", "lokr_w2")},
+    **{name: name for name in ("lokr_w1_a", "lokr_w1_b", "lokr_w2_a", "lokr_w2_b")},
+    **dict.fromkeys(("oft_blocks", "oft_diag", "oft_R", "oft_r"), "oft"),
+    "on_input": "ia3",
+    **dict.fromkeys(("a1", "a2", "b1", "b2"), "glora"),
+    **dict.fromkeys(("diff", "diff_b", "set_weight", "w_norm", "b_norm"), "full"),
+}
+_STRANGE = {
+    "oft": NetworkType.OFT,
+    "ia3": NetworkType.IA3,
+    "glora": NetworkType.GLORA,
+    "full": NetworkType.FULL,
+}
+
+#: A role that such an ending has only with `.weight` behind it: `b1` alone may be a module.
+_WITH_WEIGHT = frozenset({"a1", "a2", "b1", "b2"})
+
+_ENDING = re.compile(
+    r"(?P<module>.+)\.(?P<word>"
+    + "|".join(re.escape(name) for name in sorted(_ROLES, key=len, reverse=True))
+    # peft may put the adapter's own name between the role and `weight`.
+    + r")(?:\.(?!weight$|bias$)[A-Za-z0-9_-]+)?(?P<end>\.weight|\.bias)?"
+)
+
+#: diffusers' oldest form: the role hangs on the attention's processor.
+_PROCESSOR = re.compile(
+    r"(?P<module>.+)\.processor\.(?P<layer>to_q|to_k|to_v|to_out)_lora\.(?P<word>down|up)\.weight"
+)
+
+#: What stands before a module's name, and the part it means. The first that fits is taken.
+_PREFIXES = (
+    (re.compile(r"lora_te(?P<number>[123]?)_"), "te"),
+    (re.compile(r"(?:lora_unet|lora_transformer|lycoris)_"), DENOISER),
+    (re.compile(r"text_encoders\.clip_l\.transformer\."), "te1"),
+    (re.compile(r"text_encoders\.clip_g\.transformer\."), "te2"),
+    (re.compile(r"text_encoders\.t5xxl\.transformer\."), "te3"),
+    (re.compile(r"(?:base_model\.model\.)?text_encoder(?:_(?P<number>[23]))?\."), "te"),
+    (
+        re.compile(
+            r"(?:base_model\.model\.)?(?:unet|transformer|(?:model\.)?diffusion_model)\."
+            r"|base_model\.model\."
+        ),
+        DENOISER,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoraModule:
+    """The tensors that a file has for one module.
+
+    Attributes:
+        part: `DENOISER`, `te1`, `te2` or `te3`.
+        name: the module's name as the file writes it, without what says its part; with dots, or
+            with `_` in place of them.
+        keys: the names of its tensors by role.
+        shapes: their shapes by role.
+    """
+
+    part: str
+    name: str
+    keys: Mapping[str, str]
+    shapes: Mapping[str, Shape]
+
+    @property
+    def network(self) -> NetworkType:
+        """How the change is described."""
+        roles = self.shapes.keys()
+        for role, network in _STRANGE.items():
+            if role in roles:
+                return network
+        if _is_loha(self.shapes):
+            return NetworkType.LOHA
+        if _is_lokr(self.shapes):
+            return NetworkType.LOKR
+        if not {"down", "up"} <= roles:
+            return NetworkType.INCOMPLETE
+        if "magnitude" in roles:
+            return NetworkType.DORA
+        down = self.shapes["down"]
+        return NetworkType.LOCON if "mid" in roles or len(down) > 2 else NetworkType.LORA
+
+    @property
+    def rank(self) -> int | None:
+        """The rank r of its matrices; None where there is none."""
+        role = next((role for role in _RANK_FIRST if self.shapes.get(role)), None)
+        return None if role is None else self.shapes[role][0]
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Rows (outputs) and columns (inputs) of the weights it fits; None: it cannot be told."""
+        shapes = self.shapes
+        match self.network:
+            case NetworkType.LORA | NetworkType.LOCON | NetworkType.DORA:
+                return _sides(shapes["up"], 0, shapes["down"], 1)
+            case NetworkType.LOHA if "hada_t1" in shapes:
+                return _sides(shapes["hada_w1_a"], 1, shapes["hada_w1_b"], 1)
+            case NetworkType.LOHA:
+                return _sides(shapes["hada_w1_a"], 0, shapes["hada_w1_b"], 1)
+            case NetworkType.LOKR:
+                first, second = _kronecker(shapes, 1), _kronecker(shapes, 2)
+                return first and second and (first[0] * second[0], first[1] * second[1])
+        return None
+
+
+@dataclass(frozen=True)
+class LoraTensors:
+    """A whole file.
+
+    Attributes:
+        modules: what it changes.
+        strange: names of tensors that play no known role.
+    """
+
+    modules: tuple[LoraModule, ...]
+    strange: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def network(self) -> NetworkType | None:
+        """The one word for the whole file: the least supported of its modules', then the most
+        peculiar; None where nothing is a LoRA's."""
+        found = {module.network for module in self.modules}
+        return next((network for network in _BY_PECULIARITY if network in found), None)
+
+    @cached_property
+    def rank(self) -> int | None:
+        """The rank that most of its modules have."""
+        ranks = Counter(module.rank for module in self.modules if module.rank is not None)
+        return ranks.most_common(1)[0][0] if ranks else None
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts of the pipeline that it changes."""
+        return frozenset(module.part for module in self.modules)
+
+
+_RANK_FIRST = ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b")
+
+_BY_PECULIARITY = (
+    NetworkType.OFT,
+    NetworkType.IA3,
+    NetworkType.GLORA,
+    NetworkType.FULL,
+    NetworkType.INCOMPLETE,
+    NetworkType.DORA,
+    NetworkType.LOKR,
+    NetworkType.LOHA,
+    NetworkType.LOCON,
+    NetworkType.LORA,
+)
+
+
+def read(shapes: Mapping[str, Shape]) -> LoraTensors:
+    """Sort a file's tensors by module.
+
+    Args:
+        shapes: the shapes of all its tensors by name.
+    """
+    keys: dict[tuple[str, str], dict[str, str]] = {}
+    strange = []
+    for key in shapes:
+        found = _split(key)
+        if found is None:
+            strange.append(key)
+            continue
+        module, role = found
+        keys.setdefault(_part(module), {})[role] = key
+    modules = tuple(
+        LoraModule(part, name, own, {role: shapes[key] for role, key in own.items()})
+        for (part, name), own in keys.items()
+    )
+    return LoraTensors(modules, tuple(strange))
+
+
+def _split(key: str) -> tuple[str, str] | None:
+    """The module, its prefix included, and the tensor's role; None: it is no LoRA's."""
+    if found := _PROCESSOR.fullmatch(key):
+        layer = "to_out.0" if found["layer"] == "to_out" else found["layer"]
+        return f"{found['module']}.{layer}", found["word"]
+    found = _ENDING.fullmatch(key)
+    if found is None:
+        return None
+    word = found["word"]
+    if word in _WITH_WEIGHT and found["end"] != ".weight":
+        return None
+    # A bias changes more than B·A does.
+    return found["module"], "full" if found["end"] == ".bias" else _ROLES[word]
+
+
+def _part(module: str) -> tuple[str, str]:
+    for prefix, part in _PREFIXES:
+        if found := prefix.match(module):
+            encoder = f"te{found['number'] or 1}" if part == "te" else part
+            return encoder, module[found.end() :]
+    return DENOISER, module
+
+
+def _is_loha(shapes: Mapping[str, Shape]) -> bool:
+    return {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"} <= shapes.keys()
+
+
+def _is_lokr(shapes: Mapping[str, Shape]) -> bool:
+    return all(_kronecker(shapes, factor) is not None for factor in (1, 2))
+
+
+def _kronecker(shapes: Mapping[str, Shape], factor: int) -> tuple[int, int] | None:
+    """Rows and columns of a factor of a Kronecker product, whole or itself a product."""
+    name = f"lokr_w{factor}"
+    if name in shapes:
+        return _sides(shapes[name], 0, shapes[name], 1)
+    if not {f"{name}_a", f"{name}_b"} <= shapes.keys():
+        return None
+    rows = 1 if f"lokr_t{factor}" in shapes else 0
+    return _sides(shapes[f"{name}_a"], rows, shapes[f"{name}_b"], 1)
+
+
+def _sides(rows: Shape, row: int, columns: Shape, column: int) -> tuple[int, int] | None:
+    return (rows[row], columns[column]) if len(rows) > row and len(columns) > column else None
