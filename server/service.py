@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from server import datafolder
-from server.catalog import ModelCatalog, Resolved
+from server.catalog import ModelCatalog
 from server.config import Settings
 from server.database import Database
 from server.errors import (
@@ -20,15 +19,12 @@ from server.errors import (
     JobFailure,
     JobNotFound,
     ModelNotFound,
-    QueueFull,
-    ShuttingDown,
 )
 from server.gallery import Filters, Gallery, ImagePage
-from server.generation import GenerationParams
 from server.inputs import InputImages
-from server.jobs import submission
+from server.jobs.intake import Intake
 from server.jobs.manager import JobManager, QueueState
-from server.jobs.store import IdempotencyKey, JobStore
+from server.jobs.store import JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
 from server.memory import Memory
@@ -61,8 +57,6 @@ class GenerationService:
         self.catalog = catalog
         self._executor = executor
         self._residency = Residency(catalog)
-        self._accepting = False
-        self._accept_lock = asyncio.Lock()
         self._lock: FileLock | None = None
 
     # --- life ------------------------------------------------------------------------------
@@ -92,6 +86,16 @@ class GenerationService:
         )
         feed, new_image = self.manager.feed, self.manager.new_image
         self._views = JobViews(self._store, self._gallery, feed, new_image)
+        self._intake = Intake(
+            catalog=self.catalog,
+            residency=self._residency,
+            store=self._store,
+            gallery=self._gallery,
+            inputs=self._inputs,
+            manager=self.manager,
+            views=self._views,
+            max_queued=self.settings.max_queued,
+        )
         self._residency.downloading = self.manager.downloads.__contains__
         self._memory = Memory(self._database)
         self._residency.recall(self._memory)
@@ -108,11 +112,11 @@ class GenerationService:
             self.catalog.must_fetch, self.current_model
         ):
             self._executor.load(self.current_model)
-        self._accepting = True
+        self._intake.open = True
 
     async def stop(self) -> None:
         """Let running jobs end for a few seconds, put the others back, let go of everything."""
-        self._accepting = False
+        self._intake.open = False
         await self.manager.stop(DRAIN)
         self._database.close()
         if self._lock is not None:
@@ -137,14 +141,7 @@ class GenerationService:
         Raises:
             InvalidParameters, IdempotencyConflict, QueueFull, ShuttingDown
         """
-        key = submission.idempotency_key(idempotency_key, scope, body)
-        if key is not None:
-            earlier = await asyncio.to_thread(self._store.find_by_key, key)
-            if earlier is not None:
-                return await self._views.snapshot(earlier)
-        resolved = self.catalog.resolve(body, self.current_model)
-        # A client that goes away must not leave a job in the database that nobody runs.
-        return await asyncio.shield(self._take(resolved, key))
+        return await self._intake.submit(body, idempotency_key, scope)
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """What `submit` would do with this request.
@@ -152,12 +149,7 @@ class GenerationService:
         Raises:
             InvalidParameters
         """
-        resolved = self.catalog.resolve(body, self.current_model)
-        params, _ = await self._images_of(resolved)
-        resolved = replace(resolved, params=params)
-        rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
-        needs_load = not self._residency.is_loaded(resolved.card)
-        return submission.plan(resolved, rate, needs_load=needs_load)
+        return await self._intake.plan(body)
 
     async def job(self, job_id: str) -> tuple[Job, JobSnapshot]:
         """A job with its newest snapshot.
@@ -327,47 +319,6 @@ class GenerationService:
         return await asyncio.to_thread(self._residency.status, card_id)
 
     # --- inside ----------------------------------------------------------------------------
-
-    async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
-        # One at a time: the limit holds, and the queue has the order of the database.
-        async with self._accept_lock:
-            self._check_open()
-            # First: whatever this raises, no row is left that nobody runs.
-            missing = await self.manager.downloads.missing(job.model)
-            created = await asyncio.to_thread(self._store.create, job, key)
-            if created.id != job.id:
-                return await self._views.snapshot(created)
-            return self.manager.enqueue(created, download=missing)
-
-    async def _take(self, resolved: Resolved, key: IdempotencyKey | None) -> JobSnapshot:
-        """Accept a request, with its images kept first; a refused one leaves none behind."""
-        self._check_open()
-        params, found = await self._images_of(resolved)
-        job = submission.new_job(replace(resolved, params=params))
-        kept = await asyncio.to_thread(self._inputs.keep, found) if found else {}
-        try:
-            return await self._accept(job, key)
-        except BaseException:
-            await asyncio.to_thread(self._inputs.forget, kept)
-            raise
-
-    async def _images_of(self, resolved: Resolved) -> tuple[GenerationParams, dict[str, bytes]]:
-        if not resolved.params.image_sources:
-            return resolved.params, {}
-        look_up = self._gallery.image_path
-        return await asyncio.to_thread(self._inputs.examine, resolved.params, look_up)
-
-    def _check_open(self) -> None:
-        """
-        Raises:
-            ShuttingDown, QueueFull: no job is accepted now.
-        """
-        if not self._accepting:
-            raise ShuttingDown("The server is stopping. Send the request again later.")
-        if self.manager.waiting >= self.settings.max_queued:
-            raise QueueFull(
-                f"{self.manager.waiting} jobs wait already (`max_queued`). Try again later."
-            )
 
     def _retain(self) -> None:
         if self.settings.keep_jobs is not None:

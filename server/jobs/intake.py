@@ -1,0 +1,113 @@
+"""Takes requests in: what is refused, and from a request to a job on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from server.catalog import ModelCatalog, Resolved
+from server.errors import QueueFull, ShuttingDown
+from server.gallery import Gallery
+from server.generation import GenerationParams
+from server.inputs import InputImages
+from server.jobs import submission
+from server.jobs.manager import JobManager
+from server.jobs.store import IdempotencyKey, JobStore
+from server.jobs.submission import Plan
+from server.jobs.views import JobViews
+from server.records import Job
+from server.residency import Residency
+from server.snapshots import JobSnapshot
+
+
+class Intake:
+    """Accepts requests while it is `open`; see `GenerationService` for what its methods promise."""
+
+    def __init__(
+        self,
+        *,
+        catalog: ModelCatalog,
+        residency: Residency,
+        store: JobStore,
+        gallery: Gallery,
+        inputs: InputImages,
+        manager: JobManager,
+        views: JobViews,
+        max_queued: int,
+    ) -> None:
+        """`max_queued`: how many jobs may wait."""
+        self.open = False
+        self._catalog = catalog
+        self._residency = residency
+        self._store = store
+        self._gallery = gallery
+        self._inputs = inputs
+        self._manager = manager
+        self._views = views
+        self._max_queued = max_queued
+        self._lock = asyncio.Lock()
+
+    async def submit(
+        self, body: Mapping[str, Any], idempotency_key: str | None, scope: str
+    ) -> JobSnapshot:
+        """See `GenerationService.submit`."""
+        key = submission.idempotency_key(idempotency_key, scope, body)
+        if key is not None:
+            earlier = await asyncio.to_thread(self._store.find_by_key, key)
+            if earlier is not None:
+                return await self._views.snapshot(earlier)
+        resolved = self._catalog.resolve(body, self._residency.current)
+        # A client that goes away must not leave a job in the database that nobody runs.
+        return await asyncio.shield(self._take(resolved, key))
+
+    async def plan(self, body: Mapping[str, Any]) -> Plan:
+        """See `GenerationService.plan`."""
+        resolved = self._catalog.resolve(body, self._residency.current)
+        params, _ = await self._images_of(resolved)
+        resolved = replace(resolved, params=params)
+        rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
+        needs_load = not self._residency.is_loaded(resolved.card)
+        return submission.plan(resolved, rate, needs_load=needs_load)
+
+    async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
+        # One at a time: the limit holds, and the queue has the order of the database.
+        async with self._lock:
+            self._check_open()
+            # First: whatever this raises, no row is left that nobody runs.
+            missing = await self._manager.downloads.missing(job.model)
+            created = await asyncio.to_thread(self._store.create, job, key)
+            if created.id != job.id:
+                return await self._views.snapshot(created)
+            return self._manager.enqueue(created, download=missing)
+
+    async def _take(self, resolved: Resolved, key: IdempotencyKey | None) -> JobSnapshot:
+        """Accept a request, with its images kept first; a refused one leaves none behind."""
+        self._check_open()
+        params, found = await self._images_of(resolved)
+        job = submission.new_job(replace(resolved, params=params))
+        kept = await asyncio.to_thread(self._inputs.keep, found) if found else {}
+        try:
+            return await self._accept(job, key)
+        except BaseException:
+            await asyncio.to_thread(self._inputs.forget, kept)
+            raise
+
+    async def _images_of(self, resolved: Resolved) -> tuple[GenerationParams, dict[str, bytes]]:
+        if not resolved.params.image_sources:
+            return resolved.params, {}
+        look_up = self._gallery.image_path
+        return await asyncio.to_thread(self._inputs.examine, resolved.params, look_up)
+
+    def _check_open(self) -> None:
+        """
+        Raises:
+            ShuttingDown, QueueFull: no job is accepted now.
+        """
+        if not self.open:
+            raise ShuttingDown("The server is stopping. Send the request again later.")
+        if self._manager.waiting >= self._max_queued:
+            raise QueueFull(
+                f"{self._manager.waiting} jobs wait already (`max_queued`). Try again later."
+            )
