@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,9 +14,12 @@ from PIL.Image import Image
 from torch import Tensor
 
 from server.generation import GenerationParams, Task
-from server.plugins.types import StepListener
+from server.lora_errors import LoraIncompatible
+from server.lora_names import LoraNames
+from server.plugins.types import LoraFile, LoraMatch, StepListener
 from server.worker import samplers
 from server.worker.input_image import fit, open_upright
+from server.worker.lora_stack import LoraStack
 from server.worker.placed import PlacedPipeline
 from server.worker.quiet import hushed
 
@@ -33,6 +36,9 @@ class DiffusersPipeline(ABC):
     #: What that class is made with besides the parts and the pipeline's own configuration.
     image_to_image_options: Mapping[str, Any] = MappingProxyType({})
 
+    #: The names of its modules in LoRA files, as the family announces them; None: it takes none.
+    lora_names: LoraNames | None = None
+
     def __init__(self, pipe: Any) -> None:
         """
         Args:
@@ -48,6 +54,7 @@ class DiffusersPipeline(ABC):
         #: See `server.worker.residents.Movable`.
         self.placed = PlacedPipeline(pipe)
         self._scheduler_config = pipe.scheduler.config
+        self._loras = None if self.lora_names is None else LoraStack(pipe, self.lora_names)
 
     @abstractmethod
     def arguments(self, params: Any) -> dict[str, Any]:
@@ -84,8 +91,18 @@ class DiffusersPipeline(ABC):
         for index in task.indices:
             yield self._image(task.params, images, task.seed(index), on_step)
 
+    def apply_loras(self, loras: Sequence[LoraFile], keep_bytes: int) -> list[LoraMatch]:
+        """See `TakesLoras`."""
+        if self._loras is not None:
+            return self._loras.apply(loras, keep_bytes)
+        if loras:
+            raise LoraIncompatible("This model takes no LoRAs.")
+        return []
+
     def close(self) -> None:
         """See `Pipeline`."""
+        if self._loras is not None:
+            self._loras.close()
         self.placed.close()
         self._pipe = None
 
@@ -149,8 +166,8 @@ def _texts(params: Any) -> dict[str, str]:
     """What the model reads, by the names that people have for it."""
     negative = getattr(params, "negative_prompt", None)
     if not negative or params.cfg_scale <= 1:  # without guidance nobody reads it
-        return {"prompt": params.prompt}
-    return {"prompt": params.prompt, "negative prompt": negative}
+        return {"prompt": params.text}
+    return {"prompt": params.text, "negative prompt": negative}
 
 
 def count_clipped(tokenizer: Any, text: str, limit: int) -> int:
