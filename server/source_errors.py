@@ -2,13 +2,17 @@
 
 SourceFailed                       source_failed
 ├── SourceMissing                  source_missing
+│   ├── SourceRemoved              source_removed
+│   └── SourceAmbiguous            source_ambiguous
 ├── GatedSource                    gated_source
 ├── SourceUnauthorized             source_unauthorized
 ├── EarlyAccess                    early_access
 ├── NotAWeightsFile                not_a_weights_file
+├── NotALora                       not_a_lora
 ├── UnsafeFile                     unsafe_file
 ├── HashMismatch                   hash_mismatch
 ├── SizeMismatch                   size_mismatch
+├── FileTooLarge                   file_too_large
 ├── DiskFull                       disk_full
 ├── OfflineSource                  offline_source
 ├── SourceUnreachable              source_unreachable
@@ -32,6 +36,20 @@ class SourceMissing(SourceFailed):
 
     code = "source_missing"
     title = "No such weights"
+
+
+class SourceRemoved(SourceMissing):
+    """There was such a thing, and its author or its site has taken it away."""
+
+    code = "source_removed"
+    title = "Taken away from its site"
+
+
+class SourceAmbiguous(SourceMissing):
+    """The place has several files that could be meant; the message names them."""
+
+    code = "source_ambiguous"
+    title = "Several files to choose from"
 
 
 class GatedSource(SourceFailed):
@@ -62,6 +80,13 @@ class NotAWeightsFile(SourceFailed):
     title = "Not a file of weights"
 
 
+class NotALora(SourceFailed):
+    """A LoRA was asked for, and what is there is a checkpoint, an embedding or another thing."""
+
+    code = "not_a_lora"
+    title = "Not a LoRA"
+
+
 class UnsafeFile(SourceFailed):
     """The file is a pickle, which runs code when it is loaded; none is ever used."""
 
@@ -81,6 +106,13 @@ class SizeMismatch(SourceFailed):
 
     code = "size_mismatch"
     title = "The file has another size than its site says"
+
+
+class FileTooLarge(SourceFailed):
+    """The file has more bytes than a setting allows to download (`max_lora_bytes`)."""
+
+    code = "file_too_large"
+    title = "The file is too large"
 
 
 class DiskFull(SourceFailed):

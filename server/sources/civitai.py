@@ -1,12 +1,14 @@
-"""Civitai: the file of a model's version."""
+"""Civitai: the versions of models, and their files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel, model_validator
 
-from server.source_errors import SourceMissing
+from server.source_errors import SourceMissing, SourceRemoved
 from server.sources.client import SourceClient
 from server.sources.formats import WEIGHTS, refuse_pickle, suffix
 from server.sources.kinds import Civitai
@@ -14,6 +16,12 @@ from server.sources.manifest import Manifest, RemoteFile, is_safe
 
 #: Types of the files that are the model itself, not a VAE or a text encoder beside it.
 _MODELS = ("Model", "Pruned Model")
+
+#: Modes of models whose files are not given out any more.
+_PUT_AWAY = ("Archived", "TakenDown")
+
+#: Hashes that one question may ask for.
+MOST_HASHES = 100
 
 
 class _Metadata(BaseModel):
@@ -36,17 +44,59 @@ class _File(BaseModel):
     download_url: str = Field(alias="downloadUrl")
     primary: bool = False
 
+    @property
+    def sha256(self) -> str | None:
+        """In lower case; None where it is not told."""
+        return self.hashes.sha256.lower() if self.hashes and self.hashes.sha256 else None
+
     def fits(self, filters: Sequence[tuple[str, str]]) -> bool:
         """Whether it is what the reference's filters ask for."""
         words = {"type": self.type, **(self.metadata.model_dump() if self.metadata else {})}
         return all((words.get(word) or "").lower() == value.lower() for word, value in filters)
 
 
-class _Version(BaseModel):
+class Owner(BaseModel):
+    """The model that a version belongs to, in short. `mode` tells that it was put away."""
+
+    name: str | None = None
+    type: str | None = None
+    mode: str | None = None
+
+
+class Picture(BaseModel):
+    """A picture or a film that shows what a version does."""
+
+    url: str
+    type: str | None = None
+
+
+class Version(BaseModel):
+    """A version of a model.
+
+    `record` is what civitai says of it, as it says it; the other words are read from there.
+    """
+
     id: int
     model_id: int | None = Field(None, alias="modelId")
+    model: Owner = Owner()
     usage: str | None = Field(None, alias="usageControl")
+    early_until: datetime | None = Field(None, alias="earlyAccessEndsAt")
     files: list[_File] = []
+    images: list[Picture] = []
+    record: dict[str, Any] = Field({}, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_record(cls, told: Any) -> Any:
+        return {**told, "record": told} if isinstance(told, dict) else told
+
+    def has(self, sha256: str) -> bool:
+        """Whether a file of it has this hash, in lower case."""
+        return sha256 in (file.sha256 for file in self.files)
+
+
+class _Versions(RootModel[list[Version | None]]):
+    """What a question by hash answers with."""
 
 
 class _VersionSummary(BaseModel):
@@ -64,29 +114,67 @@ async def list_files(reference: Civitai, client: SourceClient) -> Manifest:
     Raises:
         SourceFailed: one of its kinds.
     """
+    return manifest_of(reference, await find_version(reference, client))
+
+
+async def find_version(reference: Civitai, client: SourceClient) -> Version:
+    """The version that a reference names, or the newest of the model that it names.
+
+    Raises:
+        SourceFailed: one of its kinds.
+    """
     number = reference.version
     if number is None:
         number = await _newest(reference, client)
     url = f"{client.sites.civitai.url}/api/v1/model-versions/{number}"
-    version = await client.read(url, _Version)
+    version = await client.read(url, Version)
     if reference.model is not None and version.model_id not in (None, reference.model):
         raise SourceMissing(
             f"{reference}: version {number} belongs to model {version.model_id}. Check the numbers."
         )
+    return version
+
+
+async def find_by_hash(hashes: Sequence[str], client: SourceClient) -> list[Version]:
+    """The versions that have files with these SHA-256, in any order; those that nobody published
+    are left out.
+
+    Args:
+        hashes: 64 hexadecimal digits each, at most `MOST_HASHES`.
+        client: an open client.
+
+    Raises:
+        SourceFailed: one of its kinds.
+    """
+    url = f"{client.sites.civitai.url}/api/v1/model-versions/by-hash"
+    found = await client.ask(url, [digest.upper() for digest in hashes], _Versions)
+    return [version for version in found.root if version is not None]
+
+
+def manifest_of(reference: Civitai, version: Version) -> Manifest:
+    """The file of a version that a reference asks for.
+
+    Raises:
+        SourceMissing: there is none, or it is not for downloading.
+        UnsafeFile: there are pickles only.
+    """
     if version.usage not in (None, "Download"):
         raise SourceMissing(
             f"{reference}: its author allows to use it on the site only, not to download it."
+        )
+    if version.model.mode in _PUT_AWAY:
+        raise SourceRemoved(
+            f"{reference}: the site has put it away ({version.model.mode}). Name another one."
         )
     file = _choose(reference, version.files)
     # Files of one version may have the same name.
     path = f"{file.id}/{file.name}"
     if not is_safe(path):
         path = f"{file.id}/{file.id}{suffix(file.name)}"
-    sha256 = file.hashes.sha256.lower() if file.hashes and file.hashes.sha256 else None
     # sizeKB has two decimals: some bytes are lost.
     size = None if file.size_kb is None else round(file.size_kb * 1024)
-    remote = RemoteFile(path, file.download_url, size, sha256, exact=False)
-    return Manifest(reference, str(number), (remote,), path)
+    remote = RemoteFile(path, file.download_url, size, file.sha256, exact=False)
+    return Manifest(reference, str(version.id), (remote,), path)
 
 
 async def _newest(reference: Civitai, client: SourceClient) -> int:

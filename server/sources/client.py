@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -90,14 +91,23 @@ class SourceClient:
         Raises:
             SourceFailed: one of its kinds.
         """
-        body = await self.patiently(lambda: self._body(url))
-        try:
-            return kind.model_validate_json(body)
-        except ValidationError as error:
-            raise SourceFailed(
-                f"{shown(url)} did not answer as it should ({error.error_count()} differences). "
-                "Check the reference, and try again later."
-            ) from error
+        return _record(url, await self.patiently(lambda: self._body(url)), kind)
+
+    async def ask(self, url: str, question: Any, kind: type[Record]) -> Record:
+        """The JSON that an address answers with to a question in JSON, as a record.
+
+        The question is sent to that address and to none that it redirects to.
+
+        Raises:
+            SourceFailed: one of its kinds.
+        """
+        content = json.dumps(question).encode()
+
+        async def body() -> bytes:
+            async with self._open(url, lambda place: self._post(place, content)) as response:
+                return await read(response, LARGEST_ANSWER)
+
+        return _record(url, await self.patiently(body), kind)
 
     @asynccontextmanager
     async def get(
@@ -111,13 +121,21 @@ class SourceClient:
             SourceFailed: one of its kinds.
             Passing: another try may succeed; also what reading the body raises.
         """
+        async with self._open(url, lambda place: self._follow(place, headers or {})) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _open(
+        self, url: str, send: Callable[[httpx.URL], Awaitable[httpx.Response]]
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer to what `send` sends, if it is a successful one; see `get`."""
         if self.sites.offline:
             raise OfflineSource(
                 f"{shown(url)} is needed, and HF_HUB_OFFLINE forbids to use the network. Unset "
                 "it, or bring the files here another way and name their folder as the source."
             )
         try:
-            response = await self._follow(httpx.URL(url), headers or {})
+            response = await send(httpx.URL(url))
             try:
                 await self._check(response)
                 yield response
@@ -164,15 +182,23 @@ class SourceClient:
 
     async def _follow(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
         for _ in range(MAX_REDIRECTS + 1):
-            site = self.sites.of(url)
-            own = site.request_headers if site else {}
-            request = self._http.build_request("GET", url, headers={**own, **headers})
+            request = self._http.build_request("GET", url, headers={**self._own(url), **headers})
             response = await self._http.send(request, stream=True)
             if not response.has_redirect_location:
                 return response
             await response.aclose()
             url = url.join(response.headers["Location"])
         raise SourceFailed(f"{shown(str(url))} redirects in circles. Check the address.")
+
+    async def _post(self, url: httpx.URL, content: bytes) -> httpx.Response:
+        headers = {**self._own(url), "Content-Type": "application/json"}
+        request = self._http.build_request("POST", url, headers=headers, content=content)
+        return await self._http.send(request, stream=True)
+
+    def _own(self, url: httpx.URL) -> dict[str, str]:
+        """The headers for the site that an address belongs to."""
+        site = self.sites.of(url)
+        return site.request_headers if site else {}
 
     async def _check(self, response: httpx.Response) -> None:
         site = self.sites.of(response.url)
@@ -188,6 +214,16 @@ class SourceClient:
                 "may be a login page (set HF_TOKEN for the hub, CIVITAI_API_KEY for civitai), or "
                 "the address of a page about the file instead of the file's own."
             )
+
+
+def _record(url: str, body: bytes, kind: type[Record]) -> Record:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise SourceFailed(
+            f"{shown(url)} did not answer as it should ({error.error_count()} differences). "
+            "Check the reference, and try again later."
+        ) from error
 
 
 async def read(response: httpx.Response, limit: int) -> bytes:

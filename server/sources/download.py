@@ -61,6 +61,7 @@ async def fetch(
     """
     for file in manifest.files:
         refuse_pickle(file.path)
+        file.check_limit(file.size or 0)
     with _writing(folder):
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         async with AsyncFileLock(folder / LOCK):
@@ -81,7 +82,7 @@ def check_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise DiskFull(
             f"{folder} has {_gigabytes(free)} free and {_gigabytes(needed)} are needed. Free "
-            "space, or set `model_folder` to a folder on a larger disk.",
+            "space, or choose a folder on a larger disk (`model_folder`, `data`).",
             needed=needed,
             free=free,
         )
@@ -199,6 +200,7 @@ class _Download:
             raise Passing(f"{self._file.path} has changed", wait=0.0)
 
     async def _check_size(self, total: int | None) -> None:
+        self._file.check_limit(total or 0)
         if total is not None and not self._file.can_have(total):
             await _in_thread(self._part.discard)
             raise wrong_size(self._file, total)
@@ -267,12 +269,12 @@ def _writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
-                f"The disk of {folder} is full. Free space, or set `model_folder` to a folder on "
-                "a larger disk, and try again: what was downloaded is kept."
+                f"The disk of {folder} is full. Free space, or choose a folder on a larger disk "
+                "(`model_folder`, `data`), and try again: what was downloaded is kept."
             ) from error
         raise SourceFailed(
-            f"{folder} cannot be written: {error.strerror or error}. Mend its permissions, or set "
-            "`model_folder` to another folder."
+            f"{folder} cannot be written: {error.strerror or error}. Mend its permissions, or "
+            "choose another folder (`model_folder`, `data`)."
         ) from error
 
 

@@ -38,12 +38,9 @@ async def list_files(reference: Hub, client: SourceClient, selection: Selection)
     Raises:
         SourceFailed: one of its kinds.
     """
-    endpoint = client.sites.hub.url
-    revision = quote(reference.revision or "main", safe="")
-    url = f"{endpoint}/api/models/{reference.repo}/revision/{revision}?blobs=true"
-    repository = await client.read(url, _Repository)
+    repository = await _repository(reference, client)
     files = {sibling.rfilename: sibling for sibling in repository.siblings}
-    resolve = f"{endpoint}/{reference.repo}/resolve/{repository.sha}"
+    resolve = f"{client.sites.hub.url}/{reference.repo}/resolve/{repository.sha}"
     chosen = await _choose(reference, list(files), client, resolve, selection)
     return Manifest(
         reference,
@@ -52,6 +49,24 @@ async def list_files(reference: Hub, client: SourceClient, selection: Selection)
         chosen.main,
         selection,
     )
+
+
+async def weights_in(reference: Hub, client: SourceClient) -> list[str]:
+    """The paths of the safetensors files of a repository, or of a folder in it.
+
+    Raises:
+        SourceFailed: one of its kinds.
+    """
+    repository = await _repository(reference, client)
+    prefix = f"{reference.path}/" if reference.path else ""
+    names = [sibling.rfilename for sibling in repository.siblings]
+    return [name for name in names if name.startswith(prefix) and suffix(name) == ".safetensors"]
+
+
+async def _repository(reference: Hub, client: SourceClient) -> _Repository:
+    revision = quote(reference.revision or "main", safe="")
+    address = f"{client.sites.hub.url}/api/models/{reference.repo}/revision/{revision}"
+    return await client.read(f"{address}?blobs=true", _Repository)
 
 
 def _file(sibling: _Sibling, url: str) -> RemoteFile:

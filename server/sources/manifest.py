@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from server.source_errors import SourceFailed
+from server.source_errors import FileTooLarge, SourceFailed
 from server.sources.kinds import Hub, Remote
 
 #: Paths that stay below their folder on every system, and cannot be taken for our own files.
@@ -71,6 +71,7 @@ class RemoteFile:
         size: bytes; None when the site does not tell.
         sha256: 64 hexadecimal digits in lower case; None when the site does not tell.
         exact: whether `size` is exact; some sites round it, by less than `ROUNDING`.
+        limit: the most bytes that are taken, whatever the site tells; None: any number.
     """
 
     path: str
@@ -78,6 +79,7 @@ class RemoteFile:
     size: int | None = None
     sha256: str | None = None
     exact: bool = True
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         """
@@ -94,6 +96,17 @@ class RemoteFile:
     def largest(self) -> int | None:
         """The most bytes that it can have; None when nothing is known."""
         return None if self.size is None else self.size + (0 if self.exact else ROUNDING)
+
+    def check_limit(self, size: int) -> None:
+        """
+        Raises:
+            FileTooLarge: so many bytes are not taken.
+        """
+        if self.limit is not None and size > self.limit:
+            raise FileTooLarge(
+                f"{self.path} has {size} bytes or more, and {self.limit} are allowed. Allow more "
+                "in the settings, or name another file."
+            )
 
     def can_have(self, size: int) -> bool:
         """Whether a file of so many bytes can be this one."""

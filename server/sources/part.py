@@ -76,6 +76,7 @@ class Part:
             left = left[self._stream.write(left) :]
         self._sha256.update(data)
         self.size += len(data)
+        self._file.check_limit(self.size)
         if self.size > (self._file.largest or self.size):
             raise wrong_size(self._file, self.size)  # an answer of unknown length that never ends
 

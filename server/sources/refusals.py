@@ -11,6 +11,7 @@ from server.source_errors import (
     GatedSource,
     SourceFailed,
     SourceMissing,
+    SourceRemoved,
     SourceUnauthorized,
 )
 from server.sources.references import shown
@@ -39,10 +40,16 @@ def refusal(response: httpx.Response, body: bytes, site: Site | None) -> SourceF
         hint = "its name is wrong, or it is private: set HF_TOKEN to a token that may read it"
         return SourceMissing(f"{_page(response.url)} does not exist for you: {hint}.")
     if status in (404, 410):
-        return SourceMissing(f"{address} does not exist{_quoted(told)}. Check the reference.")
+        return _gone(status, address, _quoted(told))
     if status in (401, 403):
         return SourceUnauthorized(f"{address} {_key_needed(status, site)}{_quoted(told)}.")
     return SourceFailed(f"{address} answered {status}{_quoted(told)}. Check the reference.")
+
+
+def _gone(status: int, address: str, quoted: str) -> SourceMissing:
+    if status == 410:
+        return SourceRemoved(f"{address} was taken away{quoted}. Name another one.")
+    return SourceMissing(f"{address} does not exist{quoted}. Check the reference.")
 
 
 def _gated(url: httpx.URL, site: Site | None) -> str:

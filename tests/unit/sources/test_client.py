@@ -17,6 +17,7 @@ from server.source_errors import (
     OfflineSource,
     SourceFailed,
     SourceMissing,
+    SourceRemoved,
     SourceUnauthorized,
     SourceUnreachable,
 )
@@ -231,7 +232,7 @@ async def test_a_private_repository_is_missing_for_strangers(fake: FakeSources) 
     [
         (401, {}, SourceUnauthorized, "wants a key: set HF_TOKEN"),
         (404, {"error": "Model not found"}, SourceMissing, "Model not found"),
-        (410, {}, SourceMissing, "does not exist"),
+        (410, {}, SourceRemoved, "was taken away"),
         (400, {"error": "Invalid id"}, SourceFailed, r"400 \(it says: Invalid id\)"),
         (403, {"message": "blocked"}, SourceUnauthorized, "blocked"),
     ],
