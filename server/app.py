@@ -93,6 +93,7 @@ def _executor(settings: Settings, plugins: PluginManager, catalog: ModelCatalog)
         "offload": settings.offload,
         "model_memory": settings.model_memory,
         "preview_interval": settings.preview_interval,
+        "lora_memory": settings.lora_memory,
         "keep_alive": settings.keep_alive,
         "plugin_folder": str(settings.plugin_folder) if settings.plugin_folder else None,
         "models": [entry.model_dump(exclude_unset=True) for entry in settings.models],

@@ -113,6 +113,12 @@ class Settings(BaseSettings):
         description="Most bytes of memory for the weights of all loaded models, on the device and "
         "in RAM together; one alone may take more. Unset: as much as is free.",
     )
+    lora_memory: int = Field(
+        2 * 1024**3,
+        ge=0,
+        description="Most bytes of LoRA files that stay in memory with each loaded model for jobs "
+        "to come, beyond those of the running job.",
+    )
     executor: Literal["process", "inline"] = Field(
         "process",
         description="Where jobs run: a worker process, or (for tests) a thread of the server.",

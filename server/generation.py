@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
@@ -308,6 +308,12 @@ class Task(Generic[Params_co]):
         if self.params.seed is None:
             raise ValueError("a task's seed is drawn when its job is submitted")
         return (self.params.seed + index) % (MAX_SEED + 1)
+
+    def with_lora_reports(self, reports: Iterable[Mapping[str, Any]]) -> Task[Params_co]:
+        """The task with what became of each of its LoRAs: `matched`, `total`, `text_encoder`."""
+        pairs = zip(self.loras, reports, strict=True)
+        loras = [ref.model_copy(update=dict(report)) for ref, report in pairs]
+        return replace(self, params=self.params.model_copy(update={"loras": loras}))
 
     def to_wire(self) -> dict[str, Any]:
         """The task as JSON-compatible data."""

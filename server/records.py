@@ -72,6 +72,12 @@ class Job:
         return int(self.params["num_images"])
 
     @property
+    def loras(self) -> tuple[dict[str, Any], ...]:
+        """Its LoRAs, as its parameters have them."""
+        found = self.params.get("loras")
+        return tuple(found) if isinstance(found, list) else ()
+
+    @property
     def missing(self) -> tuple[int, ...]:
         """The indices still to make."""
         return tuple(i for i in range(self.num_images) if i not in self.images_done)

@@ -22,7 +22,8 @@ class JobSnapshot:
     `download` is `{bytes, total_bytes, bytes_per_second}` while the job's model is downloaded.
     `progress` is 0–1 over the whole job and never falls within an attempt; `step` and
     `total_steps` are the current image's. `preview` is JPEG bytes of the predicted clean image.
-    `images` are objects as `/api/images` shows them.
+    `images` are objects as `/api/images` shows them. `loras` are the job's LoRAs with their
+    weights and, once they are applied, with how many of their modules were.
     """
 
     job_id: str
@@ -42,6 +43,7 @@ class JobSnapshot:
     progress: float = 0.0
     preview: bytes | None = field(default=None, repr=False)
     images: tuple[dict[str, Any], ...] = ()
+    loras: tuple[dict[str, Any], ...] = ()
     error: dict[str, str] | None = None
     eta_seconds: float | None = None
     started_at: str | None = None
@@ -58,6 +60,7 @@ class JobSnapshot:
         data = {item.name: getattr(self, item.name) for item in fields(self)}
         data["status"] = self.status.value
         data["images"] = list(self.images)
+        data["loras"] = list(self.loras)
         data["warnings"] = list(self.warnings)
         if self.preview is not None:
             encoded = base64.b64encode(self.preview).decode("ascii")
@@ -165,6 +168,14 @@ class TaskWarned:
 
 
 @dataclass(frozen=True, slots=True)
+class LorasApplied:
+    """The running job's LoRAs act: of each, in the order of its parameters, `{matched, total,
+    text_encoder}`."""
+
+    reports: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class StepDone:
     """Step `step` of `total_steps` (from 1) of image `image_index` is done."""
 
@@ -231,6 +242,7 @@ TaskMessage = (
     TaskStarted
     | PhaseChanged
     | TaskWarned
+    | LorasApplied
     | StepDone
     | PreviewReady
     | ImageReady

@@ -79,6 +79,19 @@ class Download(Shape):
     bytes_per_second: float | None = Field(description="Over the last seconds.")
 
 
+class AppliedLora(BaseModel):
+    """A LoRA of a job. The counts are null until it is applied."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    weight: float | None
+    trigger_weight: float | None
+    matched: int | None = Field(description="How many of its modules were applied.")
+    total: int | None = Field(description="How many modules it has.")
+    text_encoder: bool | None = Field(description="Whether it changed a text encoder too.")
+
+
 class Snapshot(Shape):
     """A whole job at one moment. What is absent is null."""
 
@@ -102,6 +115,7 @@ class Snapshot(Shape):
     )
     preview: str | None = Field(description="`data:image/jpeg;base64,…`: the image so far.")
     images: list[Image] = Field(description="The finished ones.")
+    loras: list[AppliedLora] = Field(description="The job's LoRAs, and what became of each.")
     error: JobError | None
     eta_seconds: float | None = Field(description="Seconds left, as far as one can tell.")
     created_at: str = Field(examples=["2026-01-21T11:56:10.123Z"])

@@ -28,6 +28,7 @@ from server.records import ImageRecord, Job, JobStatus, image_filename, iso, now
 from server.snapshots import (
     ImageReady,
     JobSnapshot,
+    LorasApplied,
     TaskCancelled,
     TaskFailed,
     TaskFinished,
@@ -76,6 +77,7 @@ class Attempt:
         self._image_added = image_added
         self._storage_error: DarkroomError | None = None
         self._progress: Progress | None = None
+        self._task: Task[GenerationParams]
 
     def cancel(self) -> None:
         """Ask for the end; the attempt then ends within a step."""
@@ -105,11 +107,12 @@ class Attempt:
         if not task.indices:
             return Outcome(JobStatus.COMPLETED)
         last: TaskMessage | None = None
+        self._task = task
         async with aclosing(self._executor.run(slot, task, self.job.attempt)) as messages:
             try:
                 async for message in messages:
                     last = message
-                    await self._handle(task, message)
+                    await self._handle(message)
             except (WorkerLost, JobFailure):
                 raise
             except Exception:
@@ -123,13 +126,17 @@ class Attempt:
         assert self._progress is not None, "begin comes first"
         return self._progress
 
-    async def _handle(self, task: Task[GenerationParams], message: TaskMessage) -> None:
+    async def _handle(self, message: TaskMessage) -> None:
         if isinstance(message, TaskStarted):
             await self._note(self._store.start, self.job.id)
         if isinstance(message, TaskWarned):
             await self._note(self._store.warn, self.job.id, message.message)
+        if isinstance(message, LorasApplied):
+            self._task = self._task.with_lora_reports(message.reports)
+            params = self._task.params.model_dump(mode="json")
+            await self._note(self._store.note_params, self.job.id, params)
         if isinstance(message, ImageReady):
-            await self._keep(task, message)
+            await self._keep(message)
         if isinstance(message, TaskFailed) and message.fault is not None:
             self._plugins.fault(self._plugins.provider(self.job.family), message.fault)
         snapshot = self._begun.advance(message, time.monotonic())
@@ -142,15 +149,20 @@ class Attempt:
         except DatabaseUnavailable as error:
             log.warning("%s", error)  # only a note; what must be kept is tried again
             return
-        self.job = replace(self.job, started_at=job.started_at, warnings=job.warnings)
-        started_at = iso(job.started_at)
-        self._publish(self._begun.change(started_at=started_at, warnings=job.warnings))
+        self.job = replace(
+            self.job, started_at=job.started_at, warnings=job.warnings, params=job.params
+        )
+        self._publish(
+            self._begun.change(
+                started_at=iso(job.started_at), warnings=job.warnings, loras=job.loras
+            )
+        )
 
-    async def _keep(self, task: Task[GenerationParams], message: ImageReady) -> None:
+    async def _keep(self, message: ImageReady) -> None:
         """Put an image into the gallery; when that fails, so does the job, at once."""
         if self._storage_error is not None:
             return
-        record = _image_record(self.job, task, message)
+        record = _image_record(self.job, self._task, message)
         try:
             row_id = await asyncio.to_thread(
                 self._gallery.add, record, self.job.attempt, message.png, message.thumbnail

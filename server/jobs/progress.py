@@ -34,6 +34,7 @@ def snapshot_of(job: Job, images: Iterable[ImageRecord] = ()) -> JobSnapshot:
         phase="preparing" if job.status is JobStatus.PROCESSING else None,
         progress=1.0 if job.status is JobStatus.COMPLETED else done,
         images=tuple(image_object(image) for image in images),
+        loras=job.loras,
         error=error,
         started_at=iso(job.started_at),
         finished_at=iso(job.finished_at),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
@@ -135,6 +136,14 @@ class JobStore:
         if warning not in warnings:
             warnings = (*warnings, _storable(warning))
         return self._change(job_id, JobStatus.PROCESSING, warnings=list(warnings))
+
+    def note_params(self, job_id: str, params: Mapping[str, Any]) -> Job:
+        """Keep what the running job's parameters have come to: what became of its LoRAs, say.
+
+        Raises:
+            JobNotFound: no running job has this id.
+        """
+        return self._change(job_id, JobStatus.PROCESSING, params=dict(params))
 
     def requeue(self, job_id: str, *, seq: int, lost: bool) -> Job:
         """Put a running job back; it keeps its place. `lost` counts the worker's death.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from time import perf_counter
@@ -19,9 +19,11 @@ from server import pnginfo
 from server.errors import OutOfMemory, PluginFailed
 from server.generation import Task, recipe
 from server.plugins.manager import PluginManager
+from server.plugins.types import LoraMatch, Pipeline
 from server.snapshots import (
     ImageReady,
     LoadModel,
+    LorasApplied,
     PhaseChanged,
     PluginFault,
     RunTask,
@@ -35,6 +37,7 @@ from server.snapshots import (
     UnloadModel,
     WorkerMessage,
 )
+from server.worker import lora_use
 from server.worker.cache import ModelCache
 from server.worker.device import release_memory
 from server.worker.encode import png, thumbnail, warm_up
@@ -69,6 +72,7 @@ class Runner:
         self._send = send
         self._previewer = previewer
         self._models = ModelCache(plugins, send, options)
+        self._lora_memory = options.lora_memory
         self._cancelled: tuple[str, int] | None = None
         # One thread for the whole life: starting one costs the generation thread milliseconds.
         self._encoders = ThreadPoolExecutor(1, "encode")
@@ -151,16 +155,22 @@ class Runner:
             attempt.warn(remark)
         self._previewer.begin(family.latent_format)
         try:
-            attempt.begin(task.indices[0])
-            images = self._plugins.generate(pipeline, task, attempt)
-            for place, image in enumerate(images, start=1):
-                attempt.hand_over(image, self._encoders)
-                if place < len(task.indices):
-                    attempt.begin(task.indices[place])
+            with lora_use.applied(pipeline, task, self._lora_memory) as matches:
+                attempt.note_loras(matches)
+                self._make(attempt, pipeline)
             self._send(PhaseChanged("saving"))
         finally:
             attempt.wait()  # finished images are sent whatever happened to the next
         return attempt.finished()
+
+    def _make(self, attempt: _Attempt, pipeline: Pipeline) -> None:
+        indices = attempt.task.indices
+        attempt.begin(indices[0])
+        images = self._plugins.generate(pipeline, attempt.task, attempt)
+        for place, image in enumerate(images, start=1):
+            attempt.hand_over(image, self._encoders)
+            if place < len(indices):
+                attempt.begin(indices[place])
 
     def _check(self, task: Task[Any], attempt: int) -> Callable[[], None]:
         """What the step listener calls: raises once the attempt is cancelled."""
@@ -195,7 +205,7 @@ class _Attempt:
         check: Callable[[], None],
         made: set[int],
     ) -> None:
-        self._task = task
+        self.task = task
         self._send = send
         self._previewer = previewer
         self._check = check
@@ -224,6 +234,16 @@ class _Attempt:
         """See `StepListener`."""
         self._send(TaskWarned(str(message)))
 
+    def note_loras(self, matches: Sequence[LoraMatch]) -> None:
+        """Tell what became of the task's LoRAs; its recipes tell it too."""
+        if not matches:
+            return
+        reports = [lora_use.report(match) for match in matches]
+        self.task = self.task.with_lora_reports(reports)
+        self._send(LorasApplied(reports))
+        for text in filter(None, map(lora_use.warning, matches)):
+            self.warn(text)
+
     def hand_over(self, image: Image, encoders: ThreadPoolExecutor) -> None:
         """The running image is made: the rest happens off the generation thread."""
         entered = perf_counter()
@@ -243,7 +263,7 @@ class _Attempt:
         return TaskFinished(self._host_seconds)
 
     def _deliver(self, image: Image, index: int, seconds: float) -> None:
-        document = pnginfo.document(recipe(self._task, index), self._task.job_id, index)
+        document = pnginfo.document(recipe(self.task, index), self.task.job_id, index)
         width, height = image.size
         self._send(
             ImageReady(
