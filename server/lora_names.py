@@ -14,8 +14,9 @@ kohya's files have `_` in place of dots, the two are taken as the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -63,12 +64,12 @@ class LoraNames:
     _table: _Table = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        meanings = {
-            **{name: Target(()) for name in self.without_effect},
-            **{name: _target(meant) for name, meant in self.others.items()},
-            **{name: Target((name,)) for name in self.own},
-        }
-        for template, target in meanings.items():
+        meanings = [
+            *((name, Target((name,))) for name in self.own),
+            *((name, _target(meant)) for name, meant in self.others.items()),
+            *((name, Target(())) for name in self.without_effect),
+        ]
+        for template, target in meanings:
             words = _words(template)
             self._table.setdefault(_outline(words), []).append((words, target))
 
@@ -82,10 +83,16 @@ class LoraNames:
         modules = tuple(_filled(module, numbers) for module in target.modules)
         return Target(modules, target.halves_swapped)
 
-    def template(self, name: str) -> tuple[str, ...] | None:
-        """The templates of `own` that a name means; None: it is not known."""
-        found = self._find(name)
-        return None if found is None else found[0].modules
+    def template(self, module: str) -> str:
+        """The template of `own` that a module of the loaded model has its name of.
+
+        Raises:
+            ValueError: it has none of them.
+        """
+        found = self._find(module)
+        if found is None or len(found[0].modules) != 1 or found[0].modules[0] not in self.own:
+            raise ValueError(f"{module} is none of the family's own modules")
+        return found[0].modules[0]
 
     def _find(self, name: str) -> tuple[Target, list[str]] | None:
         words = tuple(_SIGN.split(name))
@@ -96,6 +103,11 @@ class LoraNames:
         return None
 
 
+#: How many widths of the model the rows and the columns of modules are, by template of `own`. Rows
+#: that are no whole number are rounded down.
+Proportions: TypeAlias = Mapping[str, tuple[int | Fraction, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Recognized:
     """What a file's names and shapes say to a family.
@@ -104,16 +116,50 @@ class Recognized:
         known: how many of its modules in the denoiser have names that the family knows.
         total: how many modules in the denoiser it has.
         parts: the text encoders that it changes, as files call them.
-        sizes: by template of `own`, the sizes (rows, columns) of the modules that it names alone.
-        inputs: by template of `own`, the columns of the modules that it names, alone or with
-            others.
+        modules: the modules of the loaded denoiser that it changes.
+        sizes: the sizes (rows, columns) of its modules by the templates of `own` that their names
+            mean: several where a name means several modules.
     """
 
     known: int
     total: int
     parts: frozenset[str]
-    sizes: Mapping[str, frozenset[tuple[int, int]]]
-    inputs: Mapping[str, frozenset[int]]
+    modules: frozenset[str]
+    sizes: Mapping[tuple[str, ...], frozenset[tuple[int, int]]]
+
+    def highest(self, blocks: str) -> int:
+        """The highest number right behind the word `blocks` in names of modules; −1: there is
+        none."""
+        pattern = re.compile(rf"(?:^|\.){re.escape(blocks)}\.(\d+)")
+        found = [pattern.search(module) for module in self.modules]
+        return max((int(match[1]) for match in found if match is not None), default=-1)
+
+    def inputs(self, ending: str) -> frozenset[int]:
+        """The columns of all modules whose names end so."""
+        return frozenset(
+            columns
+            for templates, sizes in self.sizes.items()
+            for _, columns in sizes
+            if any(template.endswith(ending) for template in templates)
+        )
+
+    def width(self, proportions: Proportions) -> int | None:
+        """The one width of the model that the sizes of all modules with proportions say; None: they
+        say none, or do not agree."""
+        told = {
+            _width(size, [proportions[template] for template in templates])
+            for templates, sizes in self.sizes.items()
+            for size in sizes
+            if all(template in proportions for template in templates)
+        }
+        return told.pop() if len(told) == 1 else None
+
+
+def _width(size: tuple[int, int], each_part: Sequence[tuple[int | Fraction, int]]) -> int | None:
+    """The width that a size says of a module, or of several in one; None: it says none."""
+    width, rest = divmod(size[1], each_part[0][1])
+    rows = sum(int(width * part) for part, _ in each_part)
+    return width if rest == 0 and rows == size[0] else None
 
 
 #: The share of a file's modules that a family must know: some trainers add a few of their own.
@@ -139,30 +185,27 @@ def recognize(names: LoraNames, shapes: Mapping[str, Shape]) -> Recognized | Non
 
 
 def _recognized(names: LoraNames, tensors: LoraTensors) -> Recognized:
-    sizes: dict[str, set[tuple[int, int]]] = {}
-    inputs: dict[str, set[int]] = {}
+    modules: set[str] = set()
+    sizes: dict[tuple[str, ...], set[tuple[int, int]]] = {}
     known = total = 0
     for module in tensors.modules:
         if module.part != DENOISER:
             continue
         total += 1
-        templates = names.template(module.name)
-        if templates is None:
+        target = names.resolve(module.name)
+        if target is None:
             continue
         known += 1
-        size = module.size
-        if size is None:
-            continue
-        for template in templates:
-            inputs.setdefault(template, set()).add(size[1])
-            if len(templates) == 1:
-                sizes.setdefault(template, set()).add(size)
+        modules.update(target.modules)
+        if module.size is not None and target.modules:
+            templates = tuple(names.template(name) for name in target.modules)
+            sizes.setdefault(templates, set()).add(module.size)
     return Recognized(
         known,
         total,
         tensors.parts - {DENOISER},
-        {name: frozenset(found) for name, found in sizes.items()},
-        {name: frozenset(found) for name, found in inputs.items()},
+        frozenset(modules),
+        {templates: frozenset(found) for templates, found in sizes.items()},
     )
 
 

@@ -21,6 +21,8 @@ from darkroom import (
     latents,
     sizes,
 )
+from darkroom.loras import LoraParams
+from model_plugins.flux import lora
 
 EXAMPLE: dict[str, JsonValue] = {
     "prompt": "A photorealistic landscape of snow-capped mountains",
@@ -29,7 +31,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class FluxParams(ImageToImageParams):
+class FluxParams(ImageToImageParams, LoraParams):
     """A request to FLUX.1 dev or a model made of it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -52,7 +54,7 @@ class FluxParams(ImageToImageParams):
     )
 
 
-class SchnellParams(ImageToImageParams):
+class SchnellParams(ImageToImageParams, LoraParams):
     """A request to FLUX.1 schnell, which knows no guidance."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -125,6 +127,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.FLUX,
             aspect_ratios=sizes.MEGAPIXEL,
             file_parts=frozenset({"transformer"}),
-            capabilities=frozenset({"image_to_image"}),
+            capabilities=frozenset({"image_to_image", "loras"}),
+            loras=lora.SUPPORT,
         )
     ]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.flux import FluxParams, SchnellParams
+from model_plugins.flux.lora import NAMES
 from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import (
     DiffusersPipeline,
@@ -35,12 +36,13 @@ ARCHITECTURE = Architecture(
 class FluxPipeline(DiffusersPipeline):
     """A loaded FLUX.1 model."""
 
+    lora_names = NAMES
     image_to_image = "FluxImg2ImgPipeline"
 
     def arguments(self, params: FluxParams | SchnellParams) -> dict[str, Any]:
         """See `DiffusersPipeline`."""
         return {
-            "prompt": params.prompt,
+            "prompt": params.text,
             "width": params.width,
             "height": params.height,
             "num_inference_steps": params.steps,

@@ -16,11 +16,13 @@ from darkroom import (
     Number,
     hookimpl,
 )
+from darkroom.loras import LoraParams
+from model_plugins.postcard import lora
 
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-class PostcardParams(ImageToImageParams):
+class PostcardParams(ImageToImageParams, LoraParams):
     """A request for a postcard: coloured shapes on a flat ground, or a little landscape."""
 
     model_config = ConfigDict(
@@ -94,6 +96,7 @@ def register_model_families() -> list[ModelFamily]:
             load="model_plugins.postcard.pipeline:load",
             cards=(card,),
             latent_format=LATENT_FORMAT,
-            capabilities=frozenset({"negative_prompt", "image_to_image"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "loras"}),
+            loras=lora.SUPPORT,
         )
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.postcard import PostcardParams
+from model_plugins.postcard.lora import NAMES
 from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import DiffusersPipeline, count_clipped
 from server.worker.loading import load_pretrained
@@ -24,13 +25,14 @@ ARCHITECTURE = Architecture(
 class PostcardPipeline(DiffusersPipeline):
     """The loaded model."""
 
+    lora_names = NAMES
     image_to_image = "StableDiffusionXLImg2ImgPipeline"
     image_to_image_options = MappingProxyType({"add_watermarker": False})
 
     def arguments(self, params: PostcardParams) -> dict[str, Any]:
         """See `DiffusersPipeline`."""
         return {
-            "prompt": params.prompt,
+            "prompt": params.text,
             "negative_prompt": params.negative_prompt,
             "width": params.width,
             "height": params.height,

@@ -20,6 +20,8 @@ from darkroom import (
     hookimpl,
     latents,
 )
+from darkroom.loras import LoraParams
+from model_plugins.sdxl import lora
 
 Sampler = Literal[
     "euler",
@@ -41,7 +43,7 @@ Sampler = Literal[
 ]
 
 
-class SDXLParams(ImageToImageParams):
+class SDXLParams(ImageToImageParams, LoraParams):
     """A request to an SDXL model."""
 
     model_config = ConfigDict(
@@ -144,6 +146,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.SDXL,
             aspect_ratios=ASPECT_RATIOS,
             file_parts=frozenset({"unet", "vae", "text_encoder", "text_encoder_2"}),
-            capabilities=frozenset({"negative_prompt", "image_to_image"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "loras"}),
+            loras=lora.SUPPORT,
         )
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.sdxl import SDXLParams
+from model_plugins.sdxl.lora import NAMES
 from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import DiffusersPipeline
 from server.worker.loading import load_pretrained
@@ -33,6 +34,7 @@ ARCHITECTURE = Architecture(
 class SDXLPipeline(DiffusersPipeline):
     """A loaded SDXL model."""
 
+    lora_names = NAMES
     image_to_image = "StableDiffusionXLImg2ImgPipeline"
     image_to_image_options = MappingProxyType({"add_watermarker": False})
 
@@ -41,7 +43,7 @@ class SDXLPipeline(DiffusersPipeline):
         # Without guidance a long negative prompt would still lengthen the other.
         negative = params.negative_prompt if params.cfg_scale > 1 else None
         return {
-            **encode(self._pipe, params.prompt, negative, params.clip_skip or None),
+            **encode(self._pipe, params.text, negative, params.clip_skip or None),
             "width": params.width,
             "height": params.height,
             "num_inference_steps": params.steps,

@@ -23,7 +23,8 @@ def pipeline(name: str) -> StableDiffusionXLPipeline:
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         block_out_channels=(LEVEL, 16, 16),
         layers_per_block=2,
-        transformer_layers_per_block=(1, 1, 1),
+        # Deeper than one, as SDXL is: its LoRAs are known by that.
+        transformer_layers_per_block=(1, 2, 2),
         attention_head_dim=(1, 1, 1),
         norm_num_groups=4,
         cross_attention_dim=sum(CLIP_WIDTHS),

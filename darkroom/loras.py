@@ -1,0 +1,61 @@
+"""What a family says about LoRAs: `from darkroom import loras`.
+
+A family that takes them announces `ModelFamily.loras`, a `LoraSupport`; its params also derive from
+`LoraParams`; and what it loads fulfils `TakesLoras`, as `DiffusersPipeline` does with `lora_names`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from server.generation import LoraParams, LoraRef
+from server.lora_names import LoraNames, Proportions, Recognized, Target, each, recognize
+from server.lora_tensors import Shape
+from server.plugins.types import LoraFile, LoraMatch, LoraSupport, TakesLoras
+
+__all__ = [
+    "NARROW",
+    "LoraFile",
+    "LoraMatch",
+    "LoraNames",
+    "LoraParams",
+    "LoraRef",
+    "LoraSupport",
+    "Proportions",
+    "Recognized",
+    "Shape",
+    "TakesLoras",
+    "Target",
+    "each",
+    "fused",
+    "is_said",
+    "recognize",
+]
+
+#: Narrower models are toys, made for tests: what is known of the published ones does not hold.
+NARROW = 256
+
+#: Where files say what they were trained on: sd-scripts, the ModelSpec standard, and others.
+_BASE_WORDS = ("ss_base_model_version", "modelspec.architecture", "base_model")
+
+
+def is_said(metadata: Mapping[str, str], beginnings: Iterable[str]) -> bool:
+    """Whether a file says that it was trained on a model whose name begins so.
+
+    Args:
+        metadata: the file's texts.
+        beginnings: in lower case.
+    """
+    said = (metadata.get(word, "").strip().lower() for word in _BASE_WORDS)
+    return any(name.startswith(tuple(beginnings)) for name in said)
+
+
+def fused(theirs: str, ours: str, layers: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """A table of one name that others have for several layers of a block of ours.
+
+    Args:
+        theirs: their name.
+        ours: our name of the block.
+        layers: our layers, in the order of their rows.
+    """
+    return {theirs: tuple(f"{ours}.{layer}" for layer in layers)}
