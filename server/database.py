@@ -41,7 +41,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from server.errors import DatabaseUnavailable, DatabaseUnreadable, InvalidParameters
 
 #: The newest migration in `server/migrations`; a database that has it needs no Alembic.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData()
 
@@ -128,6 +128,39 @@ state = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("value", JSON, nullable=False),
+)
+
+#: LoRA files by the folder they lie in (see `server.loras.scanner.Folder`) and their path in it,
+#: with what reading them has told. `reader` is a fingerprint of the code that read the header.
+lora_files = Table(
+    "lora_files",
+    metadata,
+    Column("folder", String(200), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("mtime_ns", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("autov1", String(8)),
+    Column("autov3", String(64), nullable=False),
+    Column("header", JSON, nullable=False),
+    Column("reader", String(64), nullable=False),
+    Column("sidecars", JSON, nullable=False),
+    Column("gone_at", UtcDateTime),  # a folder that is not mounted now may come back unchanged
+)
+
+#: What is known of a LoRA besides its file, by the hash of its contents, so that it follows the
+#: file wherever that goes: the user's edits, and what civitai says.
+lora_facts = Table(
+    "lora_facts",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("model_id", Integer),
+    Column("version_id", Integer),
+    Column("civitai", JSON),
+    Column("not_on_civitai_at", UtcDateTime),
+    Column("edits", JSON, nullable=False),
+    sqlite_autoincrement=True,  # the older of two files keeps an id that both claim
 )
 
 

@@ -1,0 +1,150 @@
+"""Which families a file of weights is a LoRA for, and why none."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from server import lora_names, lora_tensors, safetensors_header
+from server.lora_tensors import DENOISER, NetworkType, Shape
+from server.loras import facts, metadata
+from server.plugins.types import LoraSupport, ModelFamily
+from server.wording import describe, shortened
+
+#: Told a family's name and a sentence when its plugin is at fault.
+FaultListener = Callable[[str, str], None]
+
+#: What gives other kinds of files away: how the names of their tensors begin, and what they are.
+_OTHER_KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "a textual-inversion embedding": ("emb_params", "string_to_param", "clip_l", "clip_g"),
+        "a ControlNet": ("control_model.", "controlnet_", "control_"),
+        "an IP-Adapter": ("ip_adapter.", "image_proj."),
+        "a whole checkpoint": (
+            *("model.diffusion_model.", "conditioner.", "cond_stage_model.", "double_blocks."),
+            *("transformer_blocks.", "down_blocks.", "joint_blocks.", "layers."),
+        ),
+        "a VAE": ("first_stage_model.", "decoder.", "encoder.", "vae."),
+    }
+)
+
+#: Modules whose code decides what is read of a header, besides the families' own.
+_READERS = (lora_names, lora_tensors, safetensors_header, facts, metadata)
+
+
+class Recognition:
+    """Asks the families about files."""
+
+    def __init__(self, families: Mapping[str, ModelFamily], fault: FaultListener) -> None:
+        """`families` by name; `fault` is told when one of them raises."""
+        self._families = families
+        self._fault = fault
+
+    def claims(
+        self, shapes: Mapping[str, Shape], metadata: Mapping[str, str]
+    ) -> tuple[tuple[str, ...], bool]:
+        """The families that take a file for one of theirs, and whether all could be asked.
+
+        Args:
+            shapes: the shapes of its tensors by name.
+            metadata: its header's texts.
+        """
+        found: list[str] = []
+        all_asked = True
+        for name, support in self._supports():
+            try:
+                if support.recognizes_lora(shapes, metadata):
+                    found.append(name)
+            except Exception as error:  # noqa: BLE001 - the function is the plugin's
+                all_asked = False
+                self._fault(name, f"recognizes_lora of `{name}` raised {describe(error)}. Mend it.")
+        return tuple(found), all_asked
+
+    def fingerprint(self) -> str:
+        """64 digits that change with the families and with the code that recognises files."""
+        digest = hashlib.sha256(Path(__file__).read_bytes())
+        for module in _READERS:
+            digest.update(_source(module.__name__))
+        for name, support in self._supports():
+            digest.update(f"{name} {support.names!r} {support.base_models!r}".encode())
+            digest.update(_source(getattr(support.recognizes_lora, "__module__", "")))
+        return digest.hexdigest()
+
+    def decide(
+        self, claims: Iterable[str], base_models: Iterable[str]
+    ) -> tuple[str | None, str | None]:
+        """The family of a file, or else why it has none.
+
+        Args:
+            claims: the families that recognise it.
+            base_models: what sources say it was trained on, the most trusted first; it decides
+                only between several families.
+        """
+        here = [name for name in claims if name in self._families]
+        if len(here) == 1:
+            return here[0], None
+        told = list(base_models)
+        for base in told if here else ():
+            near = {name: self._nearness(name, base) for name in here}
+            best = [name for name in here if near[name] == max(near.values()) > 0]
+            if len(best) == 1:
+                return best[0], None
+        hint = f" Its metadata say that it is for {shortened(told[0])}." if told else ""
+        if here:
+            names = " and ".join(f"`{name}`" for name in here)
+            return None, f"Its layers fit several model families: {names}.{hint}"
+        return None, f"No model family here knows its layers.{hint}"
+
+    def _nearness(self, family: str, base_model: str) -> int:
+        """How much of a base model's name a family knows as the beginning of its own, in
+        characters."""
+        support = self._families[family].loras
+        known = () if support is None else support.base_models
+        begun = (word for word in known if base_model.casefold().startswith(word))
+        return max(map(len, begun), default=0)
+
+    def _supports(self) -> list[tuple[str, LoraSupport]]:
+        return [
+            (name, family.loras)
+            for name, family in self._families.items()
+            if family.loras is not None
+        ]
+
+
+def fault_of(shapes: Mapping[str, Shape]) -> str | None:
+    """Why no model can use a file, whatever the families say; None where one may."""
+    tensors = lora_tensors.read(shapes)
+    network = tensors.network
+    if network is None:
+        return f"It is no LoRA but {_kind(shapes)}."
+    if network is NetworkType.INCOMPLETE:
+        return "Some of its layers lack a part: the file is damaged, or of an unknown type."
+    if not network.supported:
+        return (
+            f"Its network type `{network}` cannot be applied; `lora`, `locon`, `loha`, `lokr` and "
+            "`dora` can."
+        )
+    if DENOISER not in tensors.parts:
+        return "It changes text encoders only, and nothing of what makes the image."
+    return None
+
+
+def _kind(shapes: Mapping[str, Shape]) -> str:
+    for kind, beginnings in _OTHER_KINDS.items():
+        if any(name.startswith(beginnings) for name in shapes):
+            return kind
+    return "something else: it has no tensors of a LoRA" if shapes else "an empty file"
+
+
+def _source(module: str) -> bytes:
+    """A module's source, or what there is instead."""
+    loaded = sys.modules.get(module)
+    try:
+        file = inspect.getsourcefile(loaded) if loaded is not None else None
+        return Path(file).read_bytes() if file is not None else module.encode()
+    except (OSError, TypeError):
+        return module.encode()

@@ -1,0 +1,163 @@
+"""Finds the files of weights below a folder, with the small files beside each; opens none."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.loras.sidecars import ENDINGS
+from server.sources.formats import PICKLES, suffix
+
+log = logging.getLogger(__name__)
+
+#: Names of files that are listed: those that may be LoRAs, and pickles, which never are used.
+WEIGHTS = frozenset({".safetensors", *PICKLES})
+
+#: A deeper folder is somebody's mistake.
+_DEEPEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of LoRAs.
+
+    Attributes:
+        key: what the database calls it: a family's name, or "" for the user's own folder.
+        path: where it is.
+    """
+
+    key: str
+    path: Path
+
+    @property
+    def bundled(self) -> bool:
+        """Whether its files came with a family."""
+        return self.key != ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes when a file does: its bytes' number, and when it was written last, in
+    nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file of weights as it lies in a folder.
+
+    Attributes:
+        folder: the folder.
+        name: its path relative to that, with `/`.
+        stamp: its own.
+        sidecars: the stamps of the files beside it, by what ends their names.
+    """
+
+    folder: Folder
+    name: str
+    stamp: Stamp
+    sidecars: Mapping[str, Stamp] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder.path / self.name
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the database calls it."""
+        return self.folder.key, self.name
+
+
+@dataclass
+class Walk:
+    """One look at a folder. Blocks.
+
+    Attributes:
+        complete: whether all of it could be looked at; else files may be there that were not
+            found.
+        linked: folders outside of it that links lead to.
+    """
+
+    folder: Folder
+    complete: bool = True
+    linked: set[Path] = field(default_factory=set)
+    _visited: set[tuple[int, int]] = field(default_factory=set)
+
+    def files(self) -> Iterator[Seen]:
+        """The files of weights in it, folder by folder. Names that begin with `.` are left out:
+        such are files on their way here."""
+        yield from self._below(self.folder.path, "", 0)
+
+    def _below(self, place: Path, name: str, depth: int) -> Iterator[Seen]:
+        try:
+            status = place.stat()
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError as error:
+            log.warning("%s cannot be looked at: %s", place, error.strerror or error)
+            self.complete = False
+            return
+        # A link may lead to a folder above it.
+        if (status.st_dev, status.st_ino) in self._visited or depth > _DEEPEST:
+            return
+        self._visited.add((status.st_dev, status.st_ino))
+        shown = [entry for entry in entries if _is_shown(entry.name)]
+        yield from self._of_one_folder(shown, name)
+        for entry in shown:
+            if _is_folder(entry):
+                if entry.is_symlink():
+                    self.linked.add(Path(entry.path))
+                yield from self._below(Path(entry.path), f"{name}{entry.name}/", depth + 1)
+
+    def _of_one_folder(self, entries: list[os.DirEntry[str]], name: str) -> Iterator[Seen]:
+        beside: dict[str, dict[str, Stamp]] = defaultdict(dict)
+        weights: list[tuple[str, Stamp]] = []
+        for entry in entries:
+            endings = [ending for ending in ENDINGS if entry.name.endswith(ending)]
+            is_weights = suffix(entry.name) in WEIGHTS
+            stamp = _stamp(entry) if is_weights or endings else None
+            if stamp is None:
+                continue
+            if is_weights:
+                weights.append((entry.name, stamp))
+            # `x.metadata.json` lies beside `x`, and as a `.json` beside `x.metadata`.
+            for ending in endings:
+                beside[entry.name.removesuffix(ending)][ending] = stamp
+        for file, stamp in weights:
+            yield Seen(self.folder, name + file, stamp, beside.get(Path(file).stem, {}))
+
+
+def _is_shown(name: str) -> bool:
+    """Whether a name is one to list; the database and answers are UTF-8, and some names are not."""
+    if name.startswith("."):
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        log.warning("A file is left out since its name is not UTF-8: %r", name)
+        return False
+    return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _stamp(entry: os.DirEntry[str]) -> Stamp | None:
+    """A file's stamp; None for what is none, a link to nothing, say."""
+    try:
+        if not entry.is_file():
+            return None
+        status = entry.stat()
+    except OSError:
+        return None
+    return Stamp(status.st_size, status.st_mtime_ns)
