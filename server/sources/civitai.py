@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field, RootModel, model_validator
@@ -80,7 +79,7 @@ class Version(BaseModel):
     model_id: int | None = Field(None, alias="modelId")
     model: Owner = Owner()
     usage: str | None = Field(None, alias="usageControl")
-    early_until: datetime | None = Field(None, alias="earlyAccessEndsAt")
+    early_until: str | None = Field(None, alias="earlyAccessEndsAt")
     files: list[_File] = []
     images: list[Picture] = []
     record: dict[str, Any] = Field({}, exclude=True)
@@ -97,6 +96,10 @@ class Version(BaseModel):
 
 class _Versions(RootModel[list[Version | None]]):
     """What a question by hash answers with."""
+
+
+class _Models(BaseModel):
+    items: list[dict[str, Any]]
 
 
 class _VersionSummary(BaseModel):
@@ -149,6 +152,28 @@ async def find_by_hash(hashes: Sequence[str], client: SourceClient) -> list[Vers
     url = f"{client.sites.civitai.url}/api/v1/model-versions/by-hash"
     found = await client.ask(url, [digest.upper() for digest in hashes], _Versions)
     return [version for version in found.root if version is not None]
+
+
+async def licences_of(models: Iterable[int], client: SourceClient) -> dict[int, Mapping[str, Any]]:
+    """The licence flags of models (`allowNoCredit`, `allowCommercialUse`, …), which their versions
+    do not tell, by model; those that nobody published are left out.
+
+    Args:
+        models: ids, at most as many as one question may ask for (`MOST_HASHES`).
+        client: an open client.
+
+    Raises:
+        SourceFailed: one of its kinds.
+    """
+    ids = ",".join(map(str, models))
+    # Without `nsfw` some are not shown, whatever their licence.
+    url = f"{client.sites.civitai.url}/api/v1/models?ids={ids}&limit={MOST_HASHES}&nsfw=true"
+    found = await client.read(url, _Models)
+    return {
+        model["id"]: {name: value for name, value in model.items() if name.startswith("allow")}
+        for model in found.items
+        if isinstance(model.get("id"), int)
+    }
 
 
 def manifest_of(reference: Civitai, version: Version) -> Manifest:

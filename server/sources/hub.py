@@ -51,8 +51,8 @@ async def list_files(reference: Hub, client: SourceClient, selection: Selection)
     )
 
 
-async def weights_in(reference: Hub, client: SourceClient) -> list[str]:
-    """The paths of the safetensors files of a repository, or of a folder in it.
+async def names_in(reference: Hub, client: SourceClient) -> list[str]:
+    """The paths of all files of a repository, or of a folder in it.
 
     Raises:
         SourceFailed: one of its kinds.
@@ -60,7 +60,7 @@ async def weights_in(reference: Hub, client: SourceClient) -> list[str]:
     repository = await _repository(reference, client)
     prefix = f"{reference.path}/" if reference.path else ""
     names = [sibling.rfilename for sibling in repository.siblings]
-    return [name for name in names if name.startswith(prefix) and suffix(name) == ".safetensors"]
+    return [name for name in names if name.startswith(prefix)]
 
 
 async def _repository(reference: Hub, client: SourceClient) -> _Repository:
