@@ -112,6 +112,8 @@ def _term(module: LoraModule, tensors: Mapping[str, Tensor], scale: float, place
         return Hadamard(scale, place.rows, **factors)
     if module.network is NetworkType.LOKR:
         first, second = _factor(tensors, "1"), _factor(tensors, "2")
+        if isinstance(place.module, nn.Conv2d):
+            second = second.reshape(second.shape[0], -1, *place.module.kernel_size)
         return Kronecker(first * scale, second, place.rows)
     up = tensors["up"] * scale
     up = up if place.rows is None else place.rows.of(up)

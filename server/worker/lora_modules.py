@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from server.lora_names import LoraNames, Target
-from server.lora_tensors import DENOISER, LoraModule, NetworkType
+from server.lora_tensors import DENOISER, LoraModule
 from server.worker.lora_terms import Rows
 
 #: What stands before the names of modules of text encoders in some files or versions of libraries.
@@ -91,10 +91,10 @@ def _fits(one: nn.Module, module: LoraModule) -> bool:
         return module.size == (rows, columns)
     if one.groups != 1 or one.padding_mode != "zeros":
         return False
-    if module.network is NetworkType.LOHA and "hada_t1" not in module.shapes:
-        return module.size == (rows, columns * math.prod(one.kernel_size))
     kernels = [module.shapes.get(role, ()) for role in _KERNELS]
-    kernel = next((shape[2:] for shape in kernels if len(shape) == 4), (1, 1))
+    kernel = next((shape[2:] for shape in kernels if len(shape) == 4), None)
+    if kernel is None:  # its elements stand in one row with the inputs
+        return module.size == (rows, columns * math.prod(one.kernel_size))
     return module.size == (rows, columns) and kernel == one.kernel_size
 
 
