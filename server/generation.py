@@ -27,6 +27,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 #: The largest seed: what a JavaScript number holds exactly, so that browsers round-trip it.
 MAX_SEED = 2**53 - 1
 
+#: Characters of a prompt with the trigger words of its LoRAs.
+MAX_ENCODED_PROMPT = 100_000
+
 #: Other names that requests may use for our words.
 ALIASES: Mapping[str, str] = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale"}
 
@@ -241,6 +244,18 @@ class LoraRef(BaseModel):
         description="In answers: whether it changed a text encoder too. Ignored in requests.",
         json_schema_extra={"readOnly": True},
     )
+    name: str | None = Field(
+        None,
+        description="In answers: its file's name without the end, which `<lora:…>` of other tools "
+        "takes. Ignored in requests.",
+        json_schema_extra={"readOnly": True},
+    )
+    autov3: str | None = Field(
+        None,
+        description="In answers: the hash of its tensors, SHA256 of all behind the file's header. "
+        "Ignored in requests.",
+        json_schema_extra={"readOnly": True},
+    )
 
 
 class LoraParams(GenerationParams):
@@ -252,7 +267,7 @@ class LoraParams(GenerationParams):
     )
     encoded_prompt: str | None = Field(
         None,
-        max_length=100_000,
+        max_length=MAX_ENCODED_PROMPT,
         description="In answers: the prompt as it was encoded, with the LoRAs' trigger words. "
         "Ignored in requests.",
         json_schema_extra={"readOnly": True},

@@ -7,16 +7,20 @@ AUTOMATIC1111's web UI introduced and many tools read::
     Negative prompt: blurry
     Steps: 20, Sampler: Euler a, CFG scale: 3.0, Seed: 7, Size: 128x128, Model: m, Version: …
 
+The prompt there is the one that was encoded: with the trigger words of LoRAs, whose tags follow it
+(`server.lora_infotext`).
+
 Its grammar is ambiguous. `parse_infotext(infotext(recipe))` gives back every word of `SETTINGS`,
-the size and both prompts exactly if no line of the prompt begins with `Negative prompt:` and the
-prompts hold neither NUL nor lone surrogates, which PNG text cannot carry.
+the size, both prompts and the LoRAs' weights exactly if no line of the prompt begins with
+`Negative prompt:`, it holds no `<lora:…>`, and the prompts hold neither NUL nor lone surrogates,
+which PNG text cannot carry.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from server import __version__
+from server import __version__, lora_infotext
 
 SOFTWARE = f"darkroom {__version__}"
 
@@ -90,10 +94,16 @@ def read(png: bytes | Path) -> dict[str, Any] | None:
 
 def infotext(recipe: Mapping[str, Any]) -> str:
     """The recipe as infotext; what PNG text cannot carry is replaced."""
-    lines = [recipe["prompt"]]
+    encoded = recipe.get("encoded_prompt")
+    prompt = recipe["prompt"] if encoded is None else encoded
+    lines = [prompt + lora_infotext.tags(_loras(recipe))]
     if recipe.get("negative_prompt"):
         lines.append(f"{_NEGATIVE} {recipe['negative_prompt']}")
-    lines.append(", ".join(f"{name}: {_quote(value)}" for name, value in _settings(recipe)))
+    settings = [f"{name}: {_quote(value)}" for name, value in _settings(recipe)]
+    if loras := _loras(recipe):
+        # Last, and without the quotes that its reader does not expect.
+        settings.append(f"{lora_infotext.RESOURCES}: {lora_infotext.resources(loras)}")
+    lines.append(", ".join(settings))
     text = "\n".join(lines).replace("\0", "\N{REPLACEMENT CHARACTER}")
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -105,14 +115,18 @@ def parse_infotext(text: str) -> dict[str, Any]:
     what their name promises.
     """
     body, _, last = text.rpartition("\n")
+    last, resources = lora_infotext.cut_resources(last)
     settings = [(match["name"], _unquote(match["value"])) for match in _SETTING.finditer(last)]
     if len(settings) < _FEWEST_SETTINGS:
-        body, settings = text, []
+        body, settings, resources = text, [], ""
     prompt, negative = _split_prompts(body)
+    hashes = dict(settings).get(lora_infotext.HASHES, "")
+    prompt, loras = lora_infotext.read(prompt, hashes, resources)
     recipe: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
     for name, value in settings:
         recipe.update(_read_setting(name.strip(), value))
-    return recipe
+    told = {lora_infotext.RESOURCES: resources, "loras": loras}
+    return {**recipe, **{word: value for word, value in told.items() if value}}
 
 
 def _settings(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -124,7 +138,13 @@ def _settings(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             value = SAMPLER_TITLES.get(str(value), value)
         if value is not None:
             yield title, str(value)
+    if hashes := lora_infotext.hashes(_loras(recipe)):
+        yield lora_infotext.HASHES, hashes
     yield "Version", SOFTWARE
+
+
+def _loras(recipe: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return recipe.get("loras") or ()
 
 
 def _split_prompts(body: str) -> tuple[str, str]:

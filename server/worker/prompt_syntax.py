@@ -16,6 +16,7 @@ Different on purpose:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -74,6 +75,15 @@ def parse_prompt(prompt: str) -> list[list[Piece]]:
             weight = round(_bounded(levels[")"][-1] * levels["]"][-1]), 6)
             segments[-1].append(Piece(token["escaped"] or token[0], weight))
     return [_merged(segment) for segment in segments]
+
+
+def closing_brackets(prompt: str) -> str:
+    """The brackets that close what `prompt` leaves open, so that they do not weigh what follows."""
+    tokens = list(_TOKEN.finditer(prompt))
+    factors, closings = _match_brackets(tokens)
+    closers = Counter(_closer(tokens[index]) for index in factors)
+    closers.subtract(_closer(tokens[index]) for index in closings)
+    return "".join(closers.elements())
 
 
 def _match_brackets(tokens: Sequence[re.Match[str]]) -> tuple[dict[int, float], set[int]]:
