@@ -120,7 +120,7 @@ def fault_of(shapes: Mapping[str, Shape]) -> str | None:
     tensors = lora_tensors.read(shapes)
     network = tensors.network
     if network is None:
-        return f"It is no LoRA but {_kind(shapes)}."
+        return f"It is no LoRA but {kind_of(shapes)}."
     if network is NetworkType.INCOMPLETE:
         return "Some of its layers lack a part: the file is damaged, or of an unknown type."
     if not network.supported:
@@ -133,7 +133,12 @@ def fault_of(shapes: Mapping[str, Shape]) -> str | None:
     return None
 
 
-def _kind(shapes: Mapping[str, Shape]) -> str:
+def kind_of(shapes: Mapping[str, Shape]) -> str:
+    """What a file is that is no LoRA, for a sentence.
+
+    Args:
+        shapes: the shapes of its tensors by name.
+    """
     for kind, beginnings in _OTHER_KINDS.items():
         if any(name.startswith(beginnings) for name in shapes):
             return kind

@@ -31,9 +31,11 @@ _LONGEST = 4 << 20
 #: What ends the names of Darkroom's own records of downloads.
 RECORD = ".darkroom.json"
 
+#: What ends the names of files with civitai's words about a version.
+CIVITAI = ".civitai.info"
+
 _MANAGER = ".metadata.json"
 _WEB_UI = ".json"
-_CIVITAI = ".civitai.info"
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -41,7 +43,7 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 PREVIEWS = (*(f".preview{ending}" for ending in _IMAGES), *_IMAGES)
 
 #: What ends the names of all files that belong to a LoRA.
-ENDINGS = (RECORD, _MANAGER, _WEB_UI, _CIVITAI, *PREVIEWS)
+ENDINGS = (RECORD, _MANAGER, _WEB_UI, CIVITAI, *PREVIEWS)
 
 
 def read_sidecars(path: Path, endings: frozenset[str], sha256: str) -> list[Facts]:
@@ -57,11 +59,11 @@ def read_sidecars(path: Path, endings: frozenset[str], sha256: str) -> list[Fact
     """
     told = {
         ending: _read(path.with_name(path.stem + ending))
-        for ending in (_WEB_UI, _MANAGER, _CIVITAI, RECORD)
+        for ending in (_WEB_UI, _MANAGER, CIVITAI, RECORD)
         if ending in endings
     }
     found = [_web_ui(told.get(_WEB_UI, {})), _manager(told.get(_MANAGER, {}), sha256)]
-    found += [version_facts(told.get(_CIVITAI, {})), _record(told.get(RECORD, {}), sha256)]
+    found += [version_facts(told.get(CIVITAI, {})), _record(told.get(RECORD, {}), sha256)]
     return [facts for facts in found if facts != Facts()]
 
 
