@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from server.errors import ModelLoadFailed
 from server.model_entry import Offload
-from server.plugins.types import LoadContext, ModelCard, Pipeline
+from server.plugins.types import LoadContext, ModelCard, Pipeline, TakesLoras
 from server.quantization import PACKAGES, refusal, way_of
 from server.snapshots import Weights
 from server.worker import estimate
@@ -148,6 +148,8 @@ class Resident:
     def park(self) -> None:
         """Bring its weights to RAM."""
         assert self._placed is not None
+        if isinstance(self.pipeline, TakesLoras):
+            self.pipeline.apply_loras((), 0)  # they lie where it ran
         self._placed.park()
         self.decision, self.is_ready = None, False
 

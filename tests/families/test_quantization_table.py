@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,19 +11,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig
 
+from model_plugins.flux.lora import NAMES
+from server.plugins.types import LoraFile
 from server.quantization import PACKAGES, refusal
+from server.worker.lora_stack import LoraStack
 from server.worker.offload import MODES, Decision
 from server.worker.placement import apply, undo
 from tests.docs.pages import DOCS
+from tests.families import lora_files
 from tests.families.loading import FLAT, denoiser, load, write_gguf
 
 pytestmark = [
     # torch's tensors do not know numpy 2's `copy` argument yet, and schedulers convert them.
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"),
-    # A LoRA is applied here, never merged.
-    pytest.mark.filterwarnings("ignore:TorchaoLoraLinear was instantiated without:UserWarning"),
     pytest.mark.usefixtures("one_thread"),
 ]
 
@@ -94,45 +95,56 @@ def pipeline(
 
 
 @pytest.fixture(scope="module")
-def drawn(pipeline: Callable[[str, str], Any]) -> Callable[[str, str, bool], bytes]:
+def style(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> LoraFile:
+    """A LoRA for every linear layer of the small denoiser."""
+    shapes = {
+        key.removesuffix(".weight"): tuple(tensor.shape)
+        for key, tensor in denoiser(tiny, "flux-dev").items()
+        if key.endswith(".weight") and tensor.ndim == 2
+    }
+    path = tmp_path_factory.mktemp("lora") / "style.safetensors"
+    return LoraFile("style", lora_files.write(path, shapes, gain=0.3), 1.0)
+
+
+@pytest.fixture(scope="module")
+def drawn(
+    pipeline: Callable[[str, str], Any], style: LoraFile
+) -> Callable[[str, str, bool], bytes]:
     """The image of a pipeline that was never moved."""
 
     @cache
     def of(layout: str, way: str, lora: bool) -> bytes:
-        pipe = pipeline(layout, way)
-        if lora:
-            _add_lora(pipe)
-        return _draw(pipe)
+        return _draw(pipeline(layout, way), [style] if lora else [])
 
     return of
 
 
-def _draw(pipe: Any) -> bytes:
+def _draw(pipe: Any, loras: Sequence[LoraFile]) -> bytes:
     pipe.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(1)
     size = {"width": 64, "height": 64, "num_inference_steps": 2}
+    stack = LoraStack(pipe, NAMES)
+    stack.apply(loras, 0)
     image = pipe("a fox", **size, generator=generator, output_type="np").images[0]
+    stack.close()
     return bytes(np.asarray(image * 255, np.uint8).tobytes())
-
-
-def _add_lora(pipe: Any) -> None:
-    config = LoraConfig(r=4, target_modules=["to_q", "to_k", "to_v"], init_lora_weights=False)
-    torch.manual_seed(0)
-    pipe.transformer.add_adapter(config, adapter_name="style")
 
 
 @pytest.mark.parametrize(("layout", "cell"), WORKING)
 def test_what_is_said_to_work_gives_the_same_image(
-    layout: str, cell: Cell, pipeline: Callable[[str, str], Any], drawn: Any
+    layout: str,
+    cell: Cell,
+    pipeline: Callable[[str, str], Any],
+    drawn: Callable[[str, str, bool], bytes],
+    style: LoraFile,
 ) -> None:
     pipe = pipeline(layout, cell.way)
-    if cell.lora:
-        _add_lora(pipe)
-        assert drawn(layout, cell.way, True) != drawn(layout, cell.way, False)
+    loras = [style] if cell.lora else []
+    assert drawn(layout, cell.way, True) != drawn(layout, cell.way, False)
     unmoved = drawn(layout, cell.way, cell.lora)
     decision = Decision(cell.mode, False, False, 0, fits=True, reason="")
     apply(pipe, decision, "cpu")
-    assert _draw(pipe) == unmoved
-    assert _draw(pipe) == unmoved, "again"
+    assert _draw(pipe, loras) == unmoved
+    assert _draw(pipe, loras) == unmoved, "again"
     undo(pipe)
-    assert _draw(pipe.to("cpu")) == unmoved, "afterwards"
+    assert _draw(pipe.to("cpu"), loras) == unmoved, "afterwards"
