@@ -27,9 +27,9 @@ __all__ = [
     "TakesLoras",
     "Target",
     "each",
-    "fused",
     "is_said",
     "recognize",
+    "together",
 ]
 
 #: Narrower models are toys, made for tests: what is known of the published ones does not hold.
@@ -50,12 +50,11 @@ def is_said(metadata: Mapping[str, str], beginnings: Iterable[str]) -> bool:
     return any(name.startswith(tuple(beginnings)) for name in said)
 
 
-def fused(theirs: str, ours: str, layers: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """A table of one name that others have for several layers of a block of ours.
+def together(block: str, layers: Iterable[str]) -> tuple[str, ...]:
+    """The names of several layers of a block, which others have in one.
 
     Args:
-        theirs: their name.
-        ours: our name of the block.
+        block: our name of the block.
         layers: our layers, in the order of their rows.
     """
-    return {theirs: tuple(f"{ours}.{layer}" for layer in layers)}
+    return tuple(f"{block}.{layer}" for layer in layers)

@@ -36,11 +36,16 @@ class Target:
     Attributes:
         modules: their names; where there are several, the rows of what the name stands for are
             theirs, one module's after the other's.
-        halves_swapped: its rows have their two halves the other way round.
+        halves_swapped: where its rows are a shift and a scale alone, twice as many as its columns,
+            these two come the other way round.
     """
 
     modules: tuple[str, ...]
     halves_swapped: bool = False
+
+    def swaps(self, size: tuple[int, int]) -> bool:
+        """Whether the halves of so many rows, of so many columns, come the other way round."""
+        return self.halves_swapped and size[0] == 2 * size[1]
 
 
 @dataclass(frozen=True)

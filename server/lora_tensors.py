@@ -87,6 +87,11 @@ _PROCESSOR = re.compile(
     r"(?P<module>.+)\.processor\.(?P<layer>to_q|to_k|to_v|to_out)_lora\.(?P<word>down|up)\.weight"
 )
 
+#: XLabs' form: the processor has a layer of its own for what it wraps.
+_WRAPPED = re.compile(
+    r"(?P<module>.+\.processor\.(?:qkv|proj)_lora[12]?)\.(?P<word>down|up)\.weight"
+)
+
 #: What stands before a module's name, and the part it means. The first that fits is taken.
 _PREFIXES = (
     (re.compile(r"lora_te(?P<number>[123]?)_"), "te"),
@@ -237,6 +242,8 @@ def _split(key: str) -> tuple[str, str] | None:
     if found := _PROCESSOR.fullmatch(key):
         layer = "to_out.0" if found["layer"] == "to_out" else found["layer"]
         return f"{found['module']}.{layer}", found["word"]
+    if found := _WRAPPED.fullmatch(key):
+        return found["module"], found["word"]
     found = _ENDING.fullmatch(key)
     if found is None:
         return None

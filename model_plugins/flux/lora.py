@@ -17,9 +17,9 @@ from darkroom.loras import (
     Proportions,
     Shape,
     each,
-    fused,
     is_said,
     recognize,
+    together,
 )
 
 DOUBLE = "transformer_blocks.{}"
@@ -59,7 +59,7 @@ NAMES = LoraNames(
         **double_stream.NAMES,
         **each(_EMBEDDERS, _EMBEDDER_LAYERS),
         **each({"double_blocks.{}": DOUBLE}, _DOUBLE_LAYERS),
-        **fused("single_blocks.{}.linear1", SINGLE, FUSED),
+        "single_blocks.{}.linear1": together(SINGLE, FUSED),
         "single_blocks.{}.linear2": f"{SINGLE}.proj_out",
         "single_blocks.{}.modulation.lin": f"{SINGLE}.norm.linear",
         # XLabs' processors stand for the layers that they wrap.
@@ -67,7 +67,7 @@ NAMES = LoraNames(
         "double_blocks.{}.processor.qkv_lora2": _QKV["double_blocks.{}.txt_attn.qkv"],
         "double_blocks.{}.processor.proj_lora1": f"{DOUBLE}.attn.to_out.0",
         "double_blocks.{}.processor.proj_lora2": f"{DOUBLE}.attn.to_add_out",
-        **fused("single_blocks.{}.processor.qkv_lora", SINGLE, FUSED[:3]),
+        "single_blocks.{}.processor.qkv_lora": together(SINGLE, FUSED[:3]),
         "single_blocks.{}.processor.proj_lora": f"{SINGLE}.proj_out",
     },
     # sd-scripts counts T5 as the third encoder, diffusers as the second.

@@ -12,7 +12,6 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from darkroom import (
-    GenerationParams,
     ImageLimits,
     ImageSource,
     Integer,
@@ -21,12 +20,14 @@ from darkroom import (
     hookimpl,
     latents,
 )
+from darkroom.loras import LoraParams
+from model_plugins.flux2 import lora
 
 #: What `Flux2KleinPipeline` refuses otherwise.
 LIMITS = ImageLimits(min_edge=64, max_ratio=8)
 
 
-class KleinParams(GenerationParams):
+class KleinParams(LoraParams):
     """A request to FLUX.2 klein."""
 
     model_config = ConfigDict(
@@ -106,6 +107,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.FLUX2,
             aspect_ratios=ASPECT_RATIOS,
             file_parts=frozenset({"transformer"}),
-            capabilities=frozenset({"image_to_image"}),
+            capabilities=frozenset({"image_to_image", "loras"}),
+            loras=lora.SUPPORT,
         )
     ]

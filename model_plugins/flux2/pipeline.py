@@ -9,6 +9,7 @@ from torch import Tensor
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.flux2 import KleinParams
+from model_plugins.flux2.lora import NAMES
 from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import DiffusersPipeline, count_clipped
 from server.worker.loading import load_pretrained
@@ -31,10 +32,12 @@ ARCHITECTURE = Architecture(
 class KleinPipeline(DiffusersPipeline):
     """A loaded klein."""
 
+    lora_names = NAMES
+
     def arguments(self, params: KleinParams) -> dict[str, Any]:
         """See `DiffusersPipeline`."""
         return {
-            "prompt": params.prompt,
+            "prompt": params.text,
             "width": params.width,
             "height": params.height,
             "num_inference_steps": params.steps,

@@ -21,6 +21,8 @@ from darkroom import (
     latents,
     sizes,
 )
+from darkroom.loras import LoraParams
+from model_plugins.sd3 import lora
 
 EXAMPLE: dict[str, JsonValue] = {
     "prompt": "A capybara holding a sign that reads Hello World",
@@ -29,7 +31,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class TurboParams(ImageToImageParams):
+class TurboParams(ImageToImageParams, LoraParams):
     """A request to Stable Diffusion 3.5 Large Turbo, which knows no guidance."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -101,6 +103,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(LARGE, MEDIUM, TURBO),
             latent_format=latents.SD3,
             aspect_ratios=sizes.MEGAPIXEL,
-            capabilities=frozenset({"negative_prompt", "image_to_image"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "loras"}),
+            loras=lora.SUPPORT,
         )
     ]

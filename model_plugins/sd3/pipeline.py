@@ -6,6 +6,7 @@ from typing import Any
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.sd3 import SD3Params, TurboParams
+from model_plugins.sd3.lora import NAMES
 from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import DiffusersPipeline, count_clipped
 from server.worker.loading import load_pretrained
@@ -29,6 +30,7 @@ ARCHITECTURE = Architecture(
 class SD3Pipeline(DiffusersPipeline):
     """A loaded Stable Diffusion 3.5."""
 
+    lora_names = NAMES
     image_to_image = "StableDiffusion3Img2ImgPipeline"
 
     def arguments(self, params: TurboParams) -> dict[str, Any]:
@@ -40,7 +42,7 @@ class SD3Pipeline(DiffusersPipeline):
                 "negative_prompt": params.negative_prompt,
             }
         return {
-            "prompt": params.prompt,
+            "prompt": params.text,
             "width": params.width,
             "height": params.height,
             "num_inference_steps": params.steps,

@@ -12,9 +12,11 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from darkroom import ImageToImageParams, Integer, ModelCard, ModelFamily, hookimpl, latents
+from darkroom.loras import LoraParams
+from model_plugins.z_image import lora
 
 
-class ZImageParams(ImageToImageParams):
+class ZImageParams(ImageToImageParams, LoraParams):
     """A request to Z-Image Turbo."""
 
     model_config = ConfigDict(
@@ -77,6 +79,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.FLUX,
             aspect_ratios=ASPECT_RATIOS,
             file_parts=frozenset({"transformer"}),
-            capabilities=frozenset({"image_to_image"}),
+            capabilities=frozenset({"image_to_image", "loras"}),
+            loras=lora.SUPPORT,
         )
     ]

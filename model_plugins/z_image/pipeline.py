@@ -6,6 +6,7 @@ from typing import Any
 
 from darkroom import LoadContext, ModelCard
 from model_plugins.z_image import ZImageParams
+from model_plugins.z_image.lora import NAMES
 from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import DiffusersPipeline, count_clipped
 from server.worker.loading import load_pretrained
@@ -30,12 +31,13 @@ ARCHITECTURE = Architecture(
 class ZImagePipeline(DiffusersPipeline):
     """A loaded Z-Image model."""
 
+    lora_names = NAMES
     image_to_image = "ZImageImg2ImgPipeline"
 
     def arguments(self, params: ZImageParams) -> dict[str, Any]:
         """See `DiffusersPipeline`."""
         return {
-            "prompt": params.prompt,
+            "prompt": params.text,
             "width": params.width,
             "height": params.height,
             "num_inference_steps": params.steps,

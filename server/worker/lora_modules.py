@@ -63,17 +63,19 @@ class Modules:
         found = [self._denoiser.get(_plain(name)) for name in target.modules]
         if not found:
             return []
-        places, begin = [], 0
+        if module.size is None:
+            return None
+        places, begin, swaps = [], 0, target.swaps(module.size)
         for one in found:
             if one is None:
                 return None
             rows, _ = _size(one)
-            places.append(Place(one, Rows(begin, begin + rows, target.halves_swapped)))
+            places.append(Place(one, Rows(begin, begin + rows, swaps)))
             begin += rows
         inputs = {_size(place.module)[1] for place in places}
-        if module.size is None or {module.size} != {(begin, columns) for columns in inputs}:
+        if {module.size} != {(begin, columns) for columns in inputs}:
             return None
-        if len(places) == 1 and not target.halves_swapped:
+        if len(places) == 1 and not swaps:
             return _whole(places[0].module, module)
         return places
 

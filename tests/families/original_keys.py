@@ -73,6 +73,27 @@ _Z_IMAGE: Renames = (
     (r"\.attention\.norm_k\.", ".attention.k_norm."),
     (r"\.attention\.norm_q\.", ".attention.q_norm."),
 )
+_SD3: Renames = (
+    (r"^pos_embed\.pos_embed", "pos_embed"),
+    (r"^pos_embed\.proj\.", "x_embedder.proj."),
+    (r"^time_text_embed\.timestep_embedder\.linear_1", "t_embedder.mlp.0"),
+    (r"^time_text_embed\.timestep_embedder\.linear_2", "t_embedder.mlp.2"),
+    (r"^time_text_embed\.text_embedder\.linear_1", "y_embedder.mlp.0"),
+    (r"^time_text_embed\.text_embedder\.linear_2", "y_embedder.mlp.2"),
+    (r"^proj_out\.", "final_layer.linear."),
+    (r"^norm_out\.linear\.", "final_layer.adaLN_modulation.1."),
+    (r"^transformer_blocks\.", "joint_blocks."),
+    (r"\.norm1\.linear\.", ".x_block.adaLN_modulation.1."),
+    (r"\.norm1_context\.linear\.", ".context_block.adaLN_modulation.1."),
+    (r"\.(attn2?)\.to_out\.0\.", r".x_block.\1.proj."),
+    (r"\.attn\.to_add_out\.", ".context_block.attn.proj."),
+    (r"\.(attn2?)\.norm_([qk])\.", r".x_block.\1.ln_\2."),
+    (r"\.attn\.norm_added_([qk])\.", r".context_block.attn.ln_\1."),
+    (r"\.ff\.net\.0\.proj\.", ".x_block.mlp.fc1."),
+    (r"\.ff\.net\.2\.", ".x_block.mlp.fc2."),
+    (r"\.ff_context\.net\.0\.proj\.", ".context_block.mlp.fc1."),
+    (r"\.ff_context\.net\.2\.", ".context_block.mlp.fc2."),
+)
 _UNET: Renames = (
     (r"^time_embedding\.linear_1", "time_embed.0"),
     (r"^time_embedding\.linear_2", "time_embed.2"),
@@ -142,6 +163,20 @@ def z_image(state: State) -> State:
     """Z-Image's, with the prefix that it is shared with."""
     _join(state, r"\.attention\.to_q\.", ("to_q", "to_k", "to_v"), "qkv")
     return _renamed(state, _Z_IMAGE, prefix="model.diffusion_model.")
+
+
+def sd3(state: State) -> State:
+    """Stable Diffusion 3's, with the prefix that it is shared with."""
+    blocks = {int(key.split(".")[1]) for key in state if key.startswith("transformer_blocks.")}
+    _swap_halves(state)
+    # The last block only moves and scales the text.
+    _swap_halves(state, f"transformer_blocks.{max(blocks)}.norm1_context.linear.")
+    for attention in ("attn", "attn2"):
+        parts = tuple(f".{attention}.to_{layer}." for layer in "qkv")
+        _join(state, rf"\.{attention}\.to_q\.", parts, f".x_block.{attention}.qkv.")
+    text = tuple(f".attn.add_{layer}_proj." for layer in "qkv")
+    _join(state, r"\.attn\.add_q_proj\.", text, ".context_block.attn.qkv.")
+    return _renamed(state, _SD3, prefix="model.diffusion_model.")
 
 
 def sdxl(pipe: Any) -> State:
@@ -219,9 +254,9 @@ def _join(state: State, pattern: str, parts: tuple[str, ...], whole: str) -> Non
         state[key.replace(parts[0], whole)] = torch.cat(tensors)
 
 
-def _swap_halves(state: State) -> None:
+def _swap_halves(state: State, module: str = "norm_out.linear.") -> None:
     """The authors' last modulation is shift and scale, diffusers' scale and shift."""
-    for key in [key for key in state if key.startswith("norm_out.linear.")]:
+    for key in [key for key in state if key.startswith(module)]:
         scale, shift = state[key].chunk(2)
         state[key] = torch.cat([shift, scale])
 
@@ -233,4 +268,5 @@ DENOISERS: Mapping[str, Any] = {
     "chroma": flux,
     "z-image-turbo": z_image,
     "flux-2-klein": flux2,
+    "sd-3.5": sd3,
 }
