@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,26 @@ from server.errors import (
     ModelNotFound,
     PluginFailed,
 )
-from server.generation import ALIASES, COMMON_WORDS, GenerationParams, Task
+from server.generation import ALIASES, COMMON_WORDS, MAX_LORAS, GenerationParams, Task
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager
 from server.plugins.types import ModelCard, ModelFamily
 from server.records import Job
+from server.request_schema import request_schema
 from server.snapshots import Weights
 from server.source_errors import UnsafeFile
 from server.sources.progress import Listener
 from server.sources.references import parse
 from server.wording import shortened
 
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
-
 #: Longer words are known to nobody; looking for the nearest would take their length squared.
 MAX_NAME = 200
 
 #: How many unknown words of one request are told.
 MAX_UNKNOWN = 20
+
+#: The ids of the LoRAs that a model can use.
+LoraIds = Callable[[ModelFamily, ModelCard], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class ModelCatalog:
         self._plugins = plugins
         self._files = files
         self._names = _names(plugins.cards)
+        self._lora_ids: LoraIds | None = None
+        self._max_loras = MAX_LORAS
         self.default = self._choose(default_model)
 
     @property
@@ -82,6 +86,15 @@ class ModelCatalog:
         return frozenset(
             word for family, card in cards for word in family.params_of(card).image_words
         )
+
+    def offer_loras(self, ids: LoraIds, limit: int) -> None:
+        """Let schemas name the LoRAs that there are.
+
+        Args:
+            ids: called for every schema, whose ids are those of that moment.
+            limit: how many LoRAs a request may have.
+        """
+        self._lora_ids, self._max_loras = ids, limit
 
     def cards(self) -> list[tuple[ModelFamily, ModelCard]]:
         """Every model, in the order of announcement."""
@@ -101,31 +114,18 @@ class ModelCatalog:
                 f"Known models: {', '.join(self._plugins.cards)}."
             ) from None
 
-    def schema(self, name: str) -> dict[str, Any]:
+    def schema(self, name: str, *, lasting: bool = False) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12) of requests to this model.
 
-        It is the family's with the card's defaults and fixed values, plus an optional `model`.
-        `x-aspect-ratios` holds sizes that the family is good at, by ratio.
+        The ids of LoRAs are those that can be used now, which do not stay the same: a `lasting`
+        schema takes any.
+
+        Raises:
+            ModelNotFound
         """
         family, card = self.find(name)
-        schema = family.params_of(card).model_json_schema()
-        properties: dict[str, Any] = {
-            "model": {"const": card.id, "type": "string", "description": "The model's id."}
-        }
-        for word, described in schema["properties"].items():
-            properties[word] = {**described, **_card_words(card, word)}
-        if family.aspect_ratios:
-            ratios = {name: list(size) for name, size in family.aspect_ratios.items()}
-            schema["x-aspect-ratios"] = ratios
-        required = [word for word in schema.get("required", []) if word not in _given(card)]
-        return {
-            **schema,
-            "$schema": DRAFT,
-            "title": card.title,
-            "properties": properties,
-            "required": required,
-            "additionalProperties": False,
-        }
+        ids = None if lasting or self._lora_ids is None else self._lora_ids(family, card)
+        return request_schema(family, card, ids, self._max_loras)
 
     def resolve(self, body: Mapping[str, Any], current: str) -> Resolved:
         """Fill in and validate a request.
@@ -264,7 +264,10 @@ class ModelCatalog:
             if word in own:
                 continue
             if word == "loras" and value != []:
-                text = f"{card.id} does not support LoRAs; leave `loras` out or send []"
+                text = (
+                    f"{card.id} does not support LoRAs; leave `loras` out or send []. "
+                    f"{self._lora_models()}"
+                )
                 errors.append(_problem([word], text, "loras_unsupported"))
             elif word in known:
                 warnings.append(f"`{word}` is not used by {card.id} and was ignored.")
@@ -278,6 +281,14 @@ class ModelCatalog:
         if pair <= own.keys() and pair & words.keys() == {"strength"}:
             warnings.append("`strength` is only used with `init_image`.")
         return warnings, errors
+
+    def _lora_models(self) -> str:
+        found = [
+            card.id
+            for family, card in self.cards()
+            if "loras" in family.params_of(card).model_fields
+        ]
+        return f"Models that do: {', '.join(found)}" if found else "No model here does"
 
     def _all_words(self) -> set[str]:
         cards = self._plugins.cards.values()
@@ -304,15 +315,6 @@ def _names(cards: Mapping[str, tuple[ModelFamily, ModelCard]]) -> dict[str, str]
     return {**aliases, **{card_id: card_id for card_id in cards}}
 
 
-def _given(card: ModelCard) -> dict[str, Any]:
-    return {**card.defaults, **card.fixed}
-
-
-def _card_words(card: ModelCard, word: str) -> dict[str, Any]:
-    described = {"default": _given(card)[word]} if word in _given(card) else {}
-    return {**described, "const": card.fixed[word]} if word in card.fixed else described
-
-
 def _without_aliases(words: Mapping[str, Any]) -> dict[str, Any]:
     """Other names replaced by ours; one word given under both names is a problem."""
     named: dict[str, Any] = {}
@@ -325,15 +327,13 @@ def _without_aliases(words: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _problem(loc: list[str], msg: str, kind: str) -> dict[str, Any]:
-    return {"loc": loc, "msg": msg, "type": kind}
+def _problem(loc: Sequence[str | int], msg: str, kind: str) -> dict[str, Any]:
+    return {"loc": list(loc), "msg": msg, "type": kind}
 
 
 def _problems(error: ValidationError) -> list[dict[str, Any]]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        _problem([str(step) for step in item["loc"]], item["msg"], item["type"]) for item in found
-    ]
+    return [_problem(item["loc"], item["msg"], item["type"]) for item in found]
 
 
 def _did_you_mean(word: str, known: Mapping[str, str]) -> str:

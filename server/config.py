@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from server.errors import ConfigurationError
+from server.generation import MAX_LORAS
 from server.model_entry import ModelEntry, Offload, faults_of, is_local
 from server.wording import summary
 
@@ -112,6 +113,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Most bytes of memory for the weights of all loaded models, on the device and "
         "in RAM together; one alone may take more. Unset: as much as is free.",
+    )
+    max_loras: int = Field(
+        MAX_LORAS, ge=1, le=64, description="LoRAs of one request; more are refused (422)."
     )
     lora_memory: int = Field(
         2 * 1024**3,

@@ -27,6 +27,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 #: The largest seed: what a JavaScript number holds exactly, so that browsers round-trip it.
 MAX_SEED = 2**53 - 1
 
+#: How many LoRAs a request may have unless the settings say otherwise.
+MAX_LORAS = 8
+
 #: Characters of a prompt with the trigger words of its LoRAs.
 MAX_ENCODED_PROMPT = 100_000
 

@@ -70,12 +70,8 @@ def accepts(catalog: ModelCatalog, body: dict[str, Any], model: str) -> bool:
 
 def bodies(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Requests that the schema of a model accepts."""
-    words = {word: values(described) for word, described in schema["properties"].items()}
-    required = {word: words.pop(word) for word in schema["required"]}
     defaults = {word: schema["properties"].get(word, {}).get("default") for word in RUNNING}
-    return st.fixed_dictionaries(required, optional=words).filter(
-        lambda body: _runs_a_step({**defaults, **body})
-    )
+    return _objects(schema).filter(lambda body: _runs_a_step({**defaults, **body}))
 
 
 def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one per type
@@ -88,18 +84,34 @@ def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911 -
         return st.one_of([values(option) for option in schema["anyOf"]])
     if schema["type"] == "integer":
         step = schema.get("multipleOf", 1)
-        low, high = -(-schema["minimum"] // step), schema["maximum"] // step
+        low, high = -(-schema.get("minimum", 0) // step), schema.get("maximum", 99) // step
         return st.integers(low, high).map(lambda value: value * step)
     if schema["type"] == "number":
         return st.floats(schema["minimum"], schema["maximum"])
     if schema["type"] == "array":
-        return st.lists(values(schema["items"]), max_size=schema["maxItems"])
+        # No schema can say that those with an id are each there once.
+        key = _id if "id" in schema["items"].get("properties", {}) else None
+        return st.lists(values(schema["items"]), max_size=schema["maxItems"], unique_by=key)
+    if schema["type"] == "object":
+        return _objects(schema)
     if "pattern" in schema:
         return st.sampled_from(IMAGES)
+    if schema["type"] == "boolean":
+        return st.booleans()
     if schema["type"] == "string":
         return st.text(min_size=schema.get("minLength", 0), max_size=20)
     assert schema["type"] == "null"
     return st.none()
+
+
+def _objects(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    words = {word: values(described) for word, described in schema["properties"].items()}
+    required = {word: words.pop(word) for word in schema["required"]}
+    return st.fixed_dictionaries(required, optional=words)
+
+
+def _id(described: dict[str, Any]) -> Any:
+    return described["id"]
 
 
 #: The words of the one rule that no schema can say: an image to image runs at least a step.

@@ -53,7 +53,7 @@ def examples(catalog: ModelCatalog) -> dict[str, dict[str, Any]]:
 
 def _of_model(catalog: ModelCatalog, card_id: str) -> list[dict[str, Any]]:
     """The examples of its schema; they name their model unless requests go there anyway."""
-    bodies: list[dict[str, Any]] = catalog.schema(card_id).get("examples", [])
+    bodies: list[dict[str, Any]] = catalog.schema(card_id, lasting=True).get("examples", [])
     if card_id == catalog.default:
         # The page offers the first of all: it must not begin with the download of another model.
         return bodies or [{"prompt": "a lighthouse at night"}]

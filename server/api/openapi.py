@@ -113,7 +113,7 @@ def _request_body(components: dict[str, Any], catalog: ModelCatalog) -> dict[str
     references = []
     for _, card in catalog.cards():
         name = re.sub(r"[^A-Za-z0-9._-]", "_", f"Params_{card.id}")
-        _add(components, name, catalog.schema(card.id))
+        _add(components, name, catalog.schema(card.id, lasting=True))
         references.append({"$ref": f"#/components/schemas/{name}"})
     content = {"schema": {"anyOf": references}, "examples": examples(catalog)}
     return {
