@@ -29,9 +29,11 @@ class JobStatus(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job does; only kinds that need the GPU take its slot."""
+    """What a job does: make images, or bring a LoRA to this machine. Only jobs that make images
+    take a slot, and their place in the queue."""
 
     GENERATE = "generate"
+    DOWNLOAD = "download"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Job:
     `progress` is what the job had shown when it ended, 0–1.
     `images_done` are the indices whose image stood in the gallery at some time: a retry leaves
     them alone even when the user has deleted the image since.
+    A download has no model and no family ("" both); its parameters are `ref` and, once it is there,
+    `lora`.
     """
 
     id: str
@@ -68,8 +72,14 @@ class Job:
 
     @property
     def num_images(self) -> int:
-        """How many images were asked for."""
-        return int(self.params["num_images"])
+        """How many images were asked for; a download makes none."""
+        return int(self.params.get("num_images", 0))
+
+    @property
+    def lora(self) -> str | None:
+        """The id of the LoRA that a download has brought."""
+        found = self.params.get("lora")
+        return found if isinstance(found, str) else None
 
     @property
     def loras(self) -> tuple[dict[str, Any], ...]:

@@ -19,7 +19,9 @@ from server.records import JobStatus
 class JobSnapshot:
     """A whole job at one moment; absent things are None.
 
-    `download` is `{bytes, total_bytes, bytes_per_second}` while the job's model is downloaded.
+    `download` is `{bytes, total_bytes, bytes_per_second}` while the job's model is downloaded, or
+    the LoRA that the job is to bring; `lora` is that one's id, once it is here. Such a job has no
+    `model` and no `queue_position`.
     `progress` is 0–1 over the whole job and never falls within an attempt; `step` and
     `total_steps` are the current image's. `preview` is JPEG bytes of the predicted clean image.
     `images` are objects as `/api/images` shows them. `loras` are the job's LoRAs with their
@@ -30,7 +32,7 @@ class JobSnapshot:
     attempt: int
     seq: int
     status: JobStatus
-    model: str
+    model: str | None
     kind: str
     num_images: int
     created_at: str
@@ -44,6 +46,7 @@ class JobSnapshot:
     preview: bytes | None = field(default=None, repr=False)
     images: tuple[dict[str, Any], ...] = ()
     loras: tuple[dict[str, Any], ...] = ()
+    lora: str | None = None
     error: dict[str, str] | None = None
     eta_seconds: float | None = None
     started_at: str | None = None

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.dependencies import OpenStreams, Service
 from server.jobs.manager import QueueState
+from server.records import JobKind
 from server.service import GenerationService
 from server.snapshots import JobSnapshot
 
@@ -72,7 +73,9 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
 
     def observe_job(self, snapshot: JobSnapshot) -> None:
-        """Note how long a job ran, when it has ended and ever started."""
+        """Note how long a job of the queue ran, when it has ended and ever started."""
+        if snapshot.kind == JobKind.DOWNLOAD:
+            return
         if not snapshot.status.ended or not snapshot.started_at or not snapshot.finished_at:
             return
         started, finished = map(datetime.fromisoformat, (snapshot.started_at, snapshot.finished_at))

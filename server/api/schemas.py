@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.records import JobStatus
+from server.records import JobKind, JobStatus
 
 JOB_ID_EXAMPLE = "20260121_115610_abcd1234"
 FILENAME_EXAMPLE = f"{JOB_ID_EXAMPLE}_0.png"
@@ -72,7 +72,7 @@ class JobError(Shape):
 
 
 class Download(Shape):
-    """How far a model's files are on their way here."""
+    """How far a model's files, or a LoRA's, are on their way here."""
 
     bytes: int = Field(description="What is here.")
     total_bytes: int | None = Field(description="Of all files; null until it is known.")
@@ -101,10 +101,10 @@ class Snapshot(Shape):
     status: JobStatus
     phase: Phase | None = Field(description="What is being done for the job.")
     download: Download | None = Field(
-        description="While `phase` is `downloading`: how far the model's files are."
+        description="While `phase` is `downloading`: how far the model's files, or the LoRA, are."
     )
-    model: str = Field(description="The model's id.")
-    kind: str = Field(description="What the job does.", examples=["generate"])
+    model: str | None = Field(description="The model's id; null for a download.")
+    kind: JobKind = Field(description="What the job does.", examples=["generate"])
     queue_position: int | None = Field(description="1 for the next to run; null once it runs.")
     image_index: int | None = Field(description="Which image is being made, from 0.")
     num_images: int
@@ -116,6 +116,7 @@ class Snapshot(Shape):
     preview: str | None = Field(description="`data:image/jpeg;base64,…`: the image so far.")
     images: list[Image] = Field(description="The finished ones.")
     loras: list[AppliedLora] = Field(description="The job's LoRAs, and what became of each.")
+    lora: str | None = Field(description="The LoRA that a download has brought, by its id.")
     error: JobError | None
     eta_seconds: float | None = Field(description="Seconds left, as far as one can tell.")
     created_at: str = Field(examples=["2026-01-21T11:56:10.123Z"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from server.catalog import ModelCatalog
@@ -86,7 +86,7 @@ class Fetches:
 
     async def _fetch(self, model: str) -> None:
         task = asyncio.current_task()
-        reporter = _Reporter(lambda fetched: self._note(model, task, fetched))
+        reporter = Reporter(lambda fetched: self._note(model, task, fetched))
         try:
             async with self._gate:
                 failure = await self._failure(model, reporter)
@@ -98,23 +98,13 @@ class Fetches:
             self._progress.pop(model, None)
             self._ended(model, failure)
 
-    async def _failure(self, model: str, reporter: _Reporter) -> JobFailure | None:
+    async def _failure(self, model: str, reporter: Reporter) -> JobFailure | None:
         """Download; why that failed, if it did."""
-        try:
-            await self._catalog.fetch(model, reporter)
-        except JobFailure as error:
-            failure = error
-        except DarkroomError as error:
-            failure = SourceFailed(error.message)
-        except OSError as error:
-            failure = SourceFailed(f"{model} could not be downloaded: {error}")
-        except Exception:  # whatever nobody thought of: its jobs must not wait for ever
-            log.exception("the download of %s ended in an unforeseen way", model)
-            failure = SourceFailed(f"{model} could not be downloaded: see the server's log.")
-        else:
+        failure = await failure_of(self._catalog.fetch(model, reporter), model)
+        if failure is None:
             log.info("model %s is downloaded", model)
-            return None
-        log.warning("model %s was not downloaded: %s", model, failure)
+        else:
+            log.warning("model %s was not downloaded: %s", model, failure)
         return failure
 
     def _note(self, model: str, task: asyncio.Task[None] | None, fetched: Fetched) -> None:
@@ -123,7 +113,28 @@ class Fetches:
             self._report(model)
 
 
-class _Reporter:
+async def failure_of(download: Awaitable[object], name: str) -> JobFailure | None:
+    """Wait for a download; why it failed, if it did.
+
+    Args:
+        download: what to wait for.
+        name: what is downloaded, for messages.
+    """
+    try:
+        await download
+    except JobFailure as error:
+        return error
+    except DarkroomError as error:
+        return SourceFailed(error.message)
+    except OSError as error:
+        return SourceFailed(f"{name} could not be downloaded: {error}")
+    except Exception:  # whatever nobody thought of: its jobs must not wait for ever
+        log.exception("the download of %s ended in an unforeseen way", name)
+        return SourceFailed(f"{name} could not be downloaded: see the server's log.")
+    return None
+
+
+class Reporter:
     """A listener of a download that reports a few times a second, the last words included."""
 
     def __init__(self, report: Callable[[Fetched], None]) -> None:

@@ -21,6 +21,7 @@ from server.inputs import InputImages
 from server.jobs.attempt import Attempt, Outcome
 from server.jobs.downloads import Downloads
 from server.jobs.feed import Bell, JobFeed
+from server.jobs.lora_downloads import AddsLoras, LoraDownloads
 from server.jobs.losses import Losses
 from server.jobs.observers import Observers
 from server.jobs.persisting import persist
@@ -29,7 +30,7 @@ from server.jobs.store import JobStore
 from server.jobs.waiting import Waiting
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor, FinishedJob, NewImage
-from server.records import ImageRecord, Job, JobStatus, image_object
+from server.records import ImageRecord, Job, JobKind, JobStatus, image_object
 from server.snapshots import JobSnapshot
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,14 @@ class JobManager:
         catalog: ModelCatalog,
         plugins: PluginManager,
         executor: Executor,
+        adder: AddsLoras | None = None,
         paused: bool,
         job_ended: Callable[[], None],
         model_fetched: Callable[[str, JobFailure | None], None],
     ) -> None:
         """
         Args:
+            adder: brings the LoRAs that jobs ask for.
             job_ended: called on a thread after every end of a job, to trim what is kept.
             model_fetched: called with a model's id when its download has ended, and why it
                 failed, if it did.
@@ -76,6 +79,7 @@ class JobManager:
         self.feed = JobFeed()
         self._waiting = Waiting(self.feed)
         self.downloads = Downloads(catalog, self._waiting, self._fetched)
+        self.lora_downloads = LoraDownloads(store, self.feed, adder, self._end)  # type: ignore[arg-type]
         self.new_image = Bell()
         self._store = store
         self._gallery = gallery
@@ -127,8 +131,11 @@ class JobManager:
         begun = [job.id for job in jobs if job.images_done]
         images = await asyncio.to_thread(self._gallery.of_jobs, begun)
         for job in jobs:
-            self._waiting.add(job, images.get(job.id, ()))
-        await self.downloads.begin_missing(dict.fromkeys(job.model for job in jobs))
+            if job.kind is JobKind.DOWNLOAD:
+                self.lora_downloads.begin(job)
+            else:
+                self._waiting.add(job, images.get(job.id, ()))
+        await self.downloads.begin_missing(dict.fromkeys(job.model for job in self._waiting))
         self._workers = [
             asyncio.create_task(self._work(slot), name=f"slot {slot}")
             for slot in self._executor.slots()
@@ -140,6 +147,7 @@ class JobManager:
         self._stopping = True
         self._wake.set()
         await self.downloads.close()
+        await self.lora_downloads.close()
         self.feed.close()
         self.new_image.close()
         if self._workers:
@@ -172,6 +180,8 @@ class JobManager:
 
     async def cancel(self, job_id: str) -> bool:
         """Cancel a live job; a running one ends within a step. False when it is not live."""
+        if self.lora_downloads.cancel(job_id):
+            return True
         if (job := self._waiting.take(job_id)) is not None:
             self.downloads.release(job.model)
             self._ending.add(job_id)

@@ -21,13 +21,13 @@ def snapshot_of(job: Job, images: Iterable[ImageRecord] = ()) -> JobSnapshot:
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": job.error_message or ""}
-    done = max(job.progress, len(job.images_done) / job.num_images)
+    done = max(job.progress, len(job.images_done) / max(1, job.num_images))
     return JobSnapshot(
         job_id=job.id,
         attempt=job.attempt,
         seq=job.seq,
         status=job.status,
-        model=job.model,
+        model=job.model or None,
         kind=job.kind.value,
         num_images=job.num_images,
         created_at=iso(job.created_at) or "",
@@ -35,6 +35,7 @@ def snapshot_of(job: Job, images: Iterable[ImageRecord] = ()) -> JobSnapshot:
         progress=1.0 if job.status is JobStatus.COMPLETED else done,
         images=tuple(image_object(image) for image in images),
         loras=job.loras,
+        lora=job.lora,
         error=error,
         started_at=iso(job.started_at),
         finished_at=iso(job.finished_at),

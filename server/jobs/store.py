@@ -92,13 +92,14 @@ class JobStore:
         return found[:limit], str(found[limit - 1].number) if more else None
 
     def waiting(self) -> list[Job]:
-        """Queued jobs in the order in which they run."""
+        """Queued jobs of all kinds, in the order in which they were submitted."""
         query = select(jobs).where(jobs.c.status == JobStatus.QUEUED)
         return self._jobs(query.order_by(jobs.c.number))
 
     def counts(self) -> dict[JobStatus, int]:
-        """How many jobs have each status."""
+        """How many jobs of the queue have each status; downloads are not among them."""
         query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        query = query.where(jobs.c.kind != JobKind.DOWNLOAD)
         with self._database.reading() as connection:
             found = {JobStatus(status): count for status, count in connection.execute(query)}
         return {status: found.get(status, 0) for status in JobStatus}
@@ -188,12 +189,14 @@ class JobStore:
 
     def recover(self) -> None:
         """After a start: jobs that ran when the server went down are queued again, and those
-        that have seen ten servers in a row go down, once a worker had taken them, fail.
+        that have seen ten servers in a row go down, once a worker had taken them, fail. A download
+        is not what brings a server down, however long it takes.
 
         The attempt grows, that of waiting jobs too, since the old one's last revision number is
         not known and revisions must not fall.
         """
         at_work = (jobs.c.status == JobStatus.PROCESSING) & jobs.c.started_at.is_not(None)
+        at_work &= jobs.c.kind != JobKind.DOWNLOAD
         with self._database.writing() as connection:
             connection.execute(
                 update(jobs)

@@ -34,7 +34,7 @@ from server.source_errors import (
 from server.sources import civitai
 from server.sources.civitai import Version
 from server.sources.client import SourceClient
-from server.sources.download import fetch, unheard
+from server.sources.download import fetch, in_thread, unheard
 from server.sources.formats import refuse_pickle
 from server.sources.kinds import Civitai, Local
 from server.sources.progress import Listener
@@ -111,8 +111,8 @@ class LoraAdder:
         """
         with _writing(self._folder):
             if isinstance(reference, Local):
-                return await asyncio.to_thread(self._take_over, reference.path)
-            record = await asyncio.to_thread(self.known, reference)
+                return await in_thread(self._take_over, reference.path)
+            record = await in_thread(self.known, reference)
             if record is not None:
                 return Added(record, was_here=True)
             async with self._client() as client:
@@ -148,7 +148,7 @@ class LoraAdder:
         notes = () if offer.note is None else (offer.note,)
         lock = self._locks.setdefault(offer.folder_name, asyncio.Lock())
         async with lock:  # whoever comes second finds it here
-            record = await asyncio.to_thread(self._has, offer, reference)
+            record = await in_thread(self._has, offer, reference)
             if record is not None:
                 return Added(record, was_here=True, notes=notes)
             return await self._download(reference, offer, client, progress)
@@ -172,20 +172,21 @@ class LoraAdder:
         try:
             await _fetch(offer, folder, client, progress)
             path = folder / offer.manifest.main
-            sha256 = await asyncio.to_thread(check_is_lora, path, path.name)
-            same = await asyncio.to_thread(self._first, lambda record: record.sha256 == sha256)
+            sha256 = await in_thread(check_is_lora, path, path.name)
+            same = await in_thread(self._first, lambda record: record.sha256 == sha256)
             if same is not None:
-                await asyncio.to_thread(_clear, folder)
+                await in_thread(_clear, folder)
                 return Added(same, was_here=True)
             beside, notes = await _beside(reference, offer, sha256, client)
         except _RESUMABLE:
             raise
         except SourceFailed:
-            await asyncio.to_thread(_clear, folder)
+            await in_thread(_clear, folder)
             raise
         distinction = sha256[:8] if offer.version is None else str(offer.version.id)
-        record = await asyncio.to_thread(self._place, path, path.name, distinction, beside)
-        await asyncio.to_thread(_clear, folder)
+        # A cancellation comes before or after, not amid.
+        record = await in_thread(self._place, path, path.name, distinction, beside)
+        await in_thread(_clear, folder)
         return Added(record, was_here=False, notes=notes)
 
     # --- from this machine -----------------------------------------------------------------

@@ -143,11 +143,11 @@ class _Download:
         if self._complete is not None:
             return
         try:
-            while await _in_thread(self._part.catch_up):
+            while await in_thread(self._part.catch_up):
                 pass
             if not self._is_long_enough():
                 await self._client.patiently(self._attempt, lambda: self._part.size)
-            await _in_thread(self._part.complete)
+            await in_thread(self._part.complete)
         finally:
             self._part.close()
 
@@ -170,10 +170,10 @@ class _Download:
                 await self._settle_range(total)
                 return
             if response.status_code == 200 or part.size == 0:
-                await _in_thread(part.restart, _validator(response))
+                await in_thread(part.restart, _validator(response))
             else:
                 _check_range(response, part.size)
-            await _in_thread(check_space, self._folder, max(0, (total or 0) - part.size))
+            await in_thread(check_space, self._folder, max(0, (total or 0) - part.size))
             async with aclosing(_chunks(response, self._pace)) as chunks:
                 async for chunk in chunks:
                     await self._take(chunk, total)
@@ -183,7 +183,7 @@ class _Download:
     async def _take(self, chunk: bytes, total: int | None) -> None:
         if self._part.size == 0:
             await self._check_beginning(chunk)
-        await _in_thread(self._part.write, chunk)
+        await in_thread(self._part.write, chunk)
         self._tally.update(self._file.path, self._part.size, total)
 
     def _range(self) -> dict[str, str]:
@@ -196,20 +196,20 @@ class _Download:
     async def _settle_range(self, total: int | None) -> None:
         """Nothing comes after our part: either it is the whole file, or it is of another."""
         if total != self._part.size:
-            await _in_thread(self._part.discard)
+            await in_thread(self._part.discard)
             raise Passing(f"{self._file.path} has changed", wait=0.0)
 
     async def _check_size(self, total: int | None) -> None:
         self._file.check_limit(total or 0)
         if total is not None and not self._file.can_have(total):
-            await _in_thread(self._part.discard)
+            await in_thread(self._part.discard)
             raise wrong_size(self._file, total)
 
     async def _check_beginning(self, chunk: bytes) -> None:
         try:
             check_beginning(self._file.path, chunk)
         except NotAWeightsFile:
-            await _in_thread(self._part.discard)
+            await in_thread(self._part.discard)
             raise
 
 
@@ -251,7 +251,7 @@ def _validator(response: httpx.Response) -> str | None:
     return (etag if etag.startswith('"') else date) or None
 
 
-async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call in a thread; a cancellation waits for its end, so that nobody closes its file."""
     call = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
