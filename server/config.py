@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         description="Download also over plain http and from private addresses: a mirror in your "
         "own network. Without it nobody can make the server read what only it can reach.",
     )
+    watch_loras: bool = Field(
+        True,
+        description="Notice new, changed and deleted LoRA files at once; otherwise when the server "
+        "starts and on `POST /api/loras/rescan`.",
+    )
     on_start: Literal["run", "pause"] = Field(
         "run", description="`pause` accepts jobs and runs none until the queue is resumed."
     )

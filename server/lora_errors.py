@@ -1,7 +1,11 @@
 """What can be wrong with a LoRA: branches of the tree in `server.errors`.
 
-NotFound
-└── LoraNotFound                   lora_not_found
+RequestError
+├── NotFound                  404
+│   ├── LoraNotFound               lora_not_found
+│   └── LoraPreviewNotFound        lora_preview_not_found
+└── LoraBundled               409  lora_bundled
+LoraNotRemoved                500  lora_not_removed
 JobFailure
 ├── LoraIncompatible               lora_incompatible
 └── LoraMissing                    lora_missing
@@ -9,7 +13,7 @@ JobFailure
 
 from __future__ import annotations
 
-from server.errors import JobFailure, NotFound
+from server.errors import DarkroomError, JobFailure, NotFound, RequestError
 
 
 class LoraNotFound(NotFound):
@@ -17,6 +21,28 @@ class LoraNotFound(NotFound):
 
     code = "lora_not_found"
     title = "LoRA not found"
+
+
+class LoraPreviewNotFound(NotFound):
+    """No picture of the LoRA lies beside its file."""
+
+    code = "lora_preview_not_found"
+    title = "No picture of the LoRA"
+
+
+class LoraBundled(RequestError):
+    """The LoRA came with a model family, and its file stays."""
+
+    code = "lora_bundled"
+    status = 409
+    title = "The LoRA came with a model family"
+
+
+class LoraNotRemoved(DarkroomError):
+    """A file of the LoRA cannot be removed; the message says why."""
+
+    code = "lora_not_removed"
+    title = "The LoRA was not removed"
 
 
 class LoraIncompatible(JobFailure):

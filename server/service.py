@@ -27,6 +27,7 @@ from server.jobs.manager import JobManager, QueueState
 from server.jobs.store import JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
+from server.loras.registry import LoraRegistry
 from server.memory import Memory
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor
@@ -85,6 +86,9 @@ class GenerationService:
             model_fetched=self._fetched,
         )
         feed, new_image = self.manager.feed, self.manager.new_image
+        self.loras = LoraRegistry(
+            self._database, folders.loras, self.plugins.families, self._family_fault
+        )
         self._views = JobViews(self._store, self._gallery, feed, new_image)
         self._intake = Intake(
             catalog=self.catalog,
@@ -107,6 +111,7 @@ class GenerationService:
         if self._lock is None:
             self.open()
         self._executor.listen(self._note)
+        await self.loras.start(watch=self.settings.watch_loras)
         await self.manager.start()
         if self.settings.preload and not await asyncio.to_thread(
             self.catalog.must_fetch, self.current_model
@@ -118,6 +123,7 @@ class GenerationService:
         """Let running jobs end for a few seconds, put the others back, let go of everything."""
         self._intake.open = False
         await self.manager.stop(DRAIN)
+        await self.loras.stop()
         self._database.close()
         if self._lock is not None:
             self._lock.release()
@@ -333,6 +339,9 @@ class GenerationService:
                 self._residency.note(message)
             case PluginFault(provider, text):
                 self.plugins.fault(provider, text)
+
+    def _family_fault(self, family: str, message: str) -> None:
+        self.plugins.fault(self.plugins.provider(family), message)
 
     def _fetched(self, model: str, failure: JobFailure | None) -> None:
         self._residency.fetched(model, failure)

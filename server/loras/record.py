@@ -15,7 +15,9 @@ class LoraRecord:
     Attributes:
         id: `civitai_{version}` or `local_{first 12 digits of AutoV3}`.
         path: its file on this machine.
-        aliases: other names that requests may use: its file name with and without its end.
+        filename: the path relative to the folder of LoRAs, with `/`.
+        aliases: other names that requests may use: its file name with and without its end, the
+            same with its folders, those of its copies, and other ids that it has or had.
         name: what people call it; the user may change it.
         title: what its source calls it, with the version.
         trigger_words: phrases that its training tied to it, in order.
@@ -49,6 +51,7 @@ class LoraRecord:
     autov2: str
     autov3: str
     size: int
+    filename: str = ""
     autov1: str | None = None
     trigger_words: tuple[str, ...] = ()
     weight: float | None = None

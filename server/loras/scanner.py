@@ -100,8 +100,10 @@ class Walk:
             status = place.stat()
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError as error:
-            log.warning("%s cannot be looked at: %s", place, error.strerror or error)
-            self.complete = False
+            # Without its folder, none of its files is there.
+            if depth > 0 or not isinstance(error, FileNotFoundError):
+                log.warning("%s cannot be looked at: %s", place, error.strerror or error)
+                self.complete = False
             return
         # A link may lead to a folder above it.
         if (status.st_dev, status.st_ino) in self._visited or depth > _DEEPEST:

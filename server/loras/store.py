@@ -70,6 +70,11 @@ class StoredFacts:
     asked: bool = False
     edits: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> tuple[int | None, int | None]:
+        """Civitai's of the model and the version."""
+        return self.model_id, self.version_id
+
 
 class LoraStore:
     """Every method blocks; call them off the event loop.
@@ -131,7 +136,7 @@ class LoraStore:
             rows = connection.execute(select(lora_facts)).all()
         return {row.sha256: _facts(row) for row in rows}
 
-    def note_numbers(self, numbers: Mapping[str, tuple[int | None, int]]) -> None:
+    def note_numbers(self, numbers: Mapping[str, tuple[int | None, int | None]]) -> None:
         """Remember civitai's numbers of the model and the version of contents, by hash."""
         with self._database.writing() as connection:
             for sha256, (model_id, version_id) in numbers.items():

@@ -1,0 +1,307 @@
+"""The registry of LoRAs: what lies in their folders, and what is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from server.database import Database
+from server.errors import DatabaseUnavailable
+from server.lora_errors import LoraNotFound, LoraPreviewNotFound
+from server.loras.assembly import Copy, Lora, assemble
+from server.loras.civitai import version_facts
+from server.loras.edits import LoraEdits
+from server.loras.index import LoraIndex, LoraPage
+from server.loras.reading import Reading, RescanSummary
+from server.loras.recognition import FaultListener, Recognition
+from server.loras.record import LoraRecord
+from server.loras.removal import remove_files
+from server.loras.scanner import Folder
+from server.loras.store import LoraStore
+from server.loras.watching import FolderWatch
+from server.plugins.types import ModelFamily
+
+log = logging.getLogger(__name__)
+
+#: Least seconds between two new indexes while files are read.
+_REFRESH = 0.25
+
+#: Seconds after which a file that was just being written is looked at again.
+_AGAIN = 0.3
+
+
+class LoraRegistry:
+    """All LoRAs. Construct it, `start` it and `stop` it on one event loop.
+
+    What is no coroutine answers from memory and may be called anywhere.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        families: Mapping[str, ModelFamily],
+        fault: FaultListener = lambda family, message: log.warning("%s", message),
+    ) -> None:
+        """
+        Args:
+            database: keeps what is known.
+            folder: the user's LoRAs.
+            families: by name; they tell which files are theirs, and may bring their own.
+            fault: told a family's name and a sentence when its plugin is at fault.
+        """
+        self._store = LoraStore(database)
+        self._recognition = Recognition(families, fault)
+        self._folders = {folder.key: folder for folder in _folders(folder, families)}
+        self._index = LoraIndex()
+        self._refreshing = threading.Lock()
+        self._refreshed = 0.0
+        self._scanning = asyncio.Lock()
+        self._wanted = 0
+        self._linked: frozenset[Path] = frozenset()
+        self._stopping = threading.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watch: FolderWatch | None = None
+
+    # --- life ------------------------------------------------------------------------------
+
+    async def start(self, *, watch: bool = True) -> None:
+        """Know what was known at the last stop, and the families' own LoRAs; go on to look at
+        the user's folder, and watch it with `watch`."""
+        bundled = [folder for folder in self._folders.values() if folder.bundled]
+        await asyncio.to_thread(self._refresh)
+        if bundled:
+            await asyncio.to_thread(self._reading(bundled).run)
+            await asyncio.to_thread(self._refresh)
+        self._spawn(self._look())
+        if watch:
+            self._watch = FolderWatch(self._places, self._look)
+            self._spawn(self._watch.run())
+
+    async def stop(self) -> None:
+        """Let go of the folders; what is being read is given up."""
+        self._stopping.set()
+        if self._watch is not None:
+            self._watch.stop()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def rescan(self) -> RescanSummary:
+        """Look at the folders and read what has changed; when this returns, the rest of the
+        registry knows it.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        # Whoever asks later gives the newest files precedence: somebody has just put them there.
+        self._wanted += 1
+        total = RescanSummary()
+        while True:
+            async with self._scanning:
+                reading = self._reading(self._folders.values(), wanted=self._wanted)
+                summary = await asyncio.to_thread(reading.run)
+                await asyncio.to_thread(self._refresh)
+            total = summary.after(total)
+            if reading.finished or self._stopping.is_set():
+                self._linked = frozenset(reading.linked)
+                if reading.soon:
+                    self._spawn(self._look_again())
+                return total
+
+    # --- questions -------------------------------------------------------------------------
+
+    def find(self, name: str) -> LoraRecord:
+        """The LoRA with this id, `civitai_{model}` of a model with one version here, file name,
+        path relative to its folder, or name.
+
+        Raises:
+            LoraNotFound: there is none, or several; the message names the nearest, or all.
+        """
+        return self._index.find(name).record
+
+    def records(self) -> list[LoraRecord]:
+        """All LoRAs by name, also those that no model can use."""
+        return [lora.record for lora in self._index.loras]
+
+    def usable(self, family: str) -> list[LoraRecord]:
+        """Those that models of a family can use, by name."""
+        return [record for record in self.records() if record.family == family]
+
+    def page(
+        self,
+        *,
+        q: str | None = None,
+        family: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+        cursor: str | None = None,
+    ) -> LoraPage:
+        """See `LoraIndex.page`.
+
+        Raises:
+            InvalidParameters
+        """
+        return self._index.page(q=q, family=family, limit=limit, offset=offset, cursor=cursor)
+
+    def path(self, lora_id: str) -> Path | None:
+        """A file of the LoRA with this id or name that is on the disk now, or None. Blocks."""
+        try:
+            copies = self._index.find(lora_id).copies
+        except LoraNotFound:
+            return None
+        return next((copy.path for copy in copies if copy.path.is_file()), None)
+
+    def preview(self, lora_id: str) -> Path:
+        """The picture of a LoRA. Blocks.
+
+        Raises:
+            LoraNotFound: there is no such LoRA.
+            LoraPreviewNotFound: it has no picture.
+        """
+        record = self.find(lora_id)
+        if record.preview is None or not record.preview.is_file():
+            raise LoraPreviewNotFound(f"There is no picture of the LoRA {record.id}.")
+        return record.preview
+
+    def at(self, path: Path) -> LoraRecord | None:
+        """The LoRA that a file of the folders holds."""
+        lora = self._index.at(path)
+        return None if lora is None else lora.record
+
+    def unidentified(self) -> list[str]:
+        """The SHA256 of the user's files that civitai was not asked about yet."""
+        return [
+            copy.stored.hashes.sha256
+            for lora in self._index.loras
+            for copy in lora.copies
+            if not copy.folder.bundled and copy.stored.hashes.sha256 not in lora.asked
+        ]
+
+    # --- changes ---------------------------------------------------------------------------
+
+    async def edit(self, lora_id: str, changes: Mapping[str, Any]) -> LoraRecord:
+        """Change what is known of a LoRA, see `LoraEdits`; the record as it is then.
+
+        Raises:
+            LoraNotFound, InvalidParameters, DatabaseUnavailable
+        """
+        lora = self._index.find(lora_id)
+        given = LoraEdits.read(changes)
+        return await asyncio.to_thread(self._edit, lora, given)
+
+    async def delete(self, lora_id: str, *, file: bool = False) -> None:
+        """Forget what the user has changed of a LoRA and what civitai said of it; with `file`
+        remove its files too, and those beside them.
+
+        Raises:
+            LoraNotFound
+            LoraBundled: `file`, and it came with a model family.
+            LoraNotRemoved: a file cannot be removed.
+            DatabaseUnavailable
+        """
+        lora = self._index.find(lora_id)
+        await asyncio.to_thread(self._delete, lora, file)
+
+    async def note_civitai(self, sha256: str, version: Mapping[str, Any] | None) -> None:
+        """Keep what civitai says of a file.
+
+        Args:
+            sha256: of the file, in lower case.
+            version: civitai's JSON of the version, as `server.loras.civitai` reads it; None:
+                civitai does not know the file, and need not be asked again.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        facts = None if version is None else version_facts(version)
+        await asyncio.to_thread(self._store.note_civitai, sha256, facts)
+        await asyncio.to_thread(self._refresh)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _edit(self, lora: Lora, changes: Mapping[str, Any]) -> LoraRecord:
+        for sha256 in lora.hashes:
+            self._store.edit(sha256, changes)
+        self._refresh()
+        found = self._index.at(lora.record.path)
+        return lora.record if found is None else found.record
+
+    def _delete(self, lora: Lora, file: bool) -> None:
+        if file:
+            removed = remove_files(lora)
+            self._store.forget_files(removed)
+        for sha256 in lora.hashes:
+            self._store.forget_facts(sha256)
+        self._refresh()
+
+    def _reading(self, folders: Iterable[Folder], wanted: int | None = None) -> Reading:
+        def stop() -> bool:
+            return self._stopping.is_set() or wanted not in (None, self._wanted)
+
+        return Reading(
+            store=self._store,
+            recognition=self._recognition,
+            folders=tuple(folders),
+            stop=stop,
+            progress=self._progress,
+        )
+
+    def _progress(self) -> None:
+        if time.monotonic() - self._refreshed >= _REFRESH:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Make a new index of what is stored now. Blocks."""
+        with self._refreshing:
+            known = self._store.facts()
+            copies = [
+                Copy(file, self._folders[file.key[0]])
+                for file in self._store.files().values()
+                if not file.gone and file.key[0] in self._folders
+            ]
+            loras = assemble(copies, known, self._recognition)
+            told = {
+                sha256: (lora.numbers[0], lora.numbers[1])
+                for lora in loras
+                for sha256 in lora.hashes
+                if lora.numbers[1] is not None
+                and (sha256 not in known or known[sha256].numbers != lora.numbers)
+            }
+            if told:
+                self._store.note_numbers(told)
+            self._index = LoraIndex(loras)
+            self._refreshed = time.monotonic()
+
+    def _places(self) -> list[Path]:
+        return [*(folder.path for folder in self._folders.values()), *self._linked]
+
+    async def _look(self) -> None:
+        """Look at the folders, in the background."""
+        try:
+            await self.rescan()
+        except DatabaseUnavailable as error:
+            log.warning("The folders of LoRAs were not looked at: %s", error)
+
+    async def _look_again(self) -> None:
+        await asyncio.sleep(_AGAIN)
+        if not self._stopping.is_set():
+            await self._look()
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _folders(folder: Path, families: Mapping[str, ModelFamily]) -> list[Folder]:
+    own = [
+        Folder(name, family.loras.folder)
+        for name, family in families.items()
+        if family.loras is not None and family.loras.folder is not None
+    ]
+    return [Folder("", folder), *own]
