@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from server.plugins.types import LoadContext, LoraFile, ModelCard
+from server.plugins.types import LoraFile
 from tests.families import lora_files, lora_merging, plain_diffusers
 from tests.families.lora_files import modules_of
+from tests.families.lora_models import FAMILIES, latents, load, with_loras
 
 pytestmark = [
     # torch's tensors do not know numpy 2's `copy` argument yet, and schedulers convert them.
@@ -21,19 +21,9 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
 ]
 
-#: The small pipelines of the families that take LoRAs, and the family's module.
-FAMILIES = {
-    "sdxl-base": "sdxl",
-    "flux-dev": "flux",
-    "flux-schnell": "flux",
-    "z-image-turbo": "z_image",
-    "flux-2-klein": "flux2",
-    "sd-3.5": "sd3",
-}
-
 #: The network types, and by how much two ways to compute one may differ, of the largest latent.
 NETWORKS = lora_files.NETWORKS
-CLOSE = 1e-4
+CLOSE = 5e-4
 
 Folder = Callable[[str], Path]
 
@@ -45,35 +35,10 @@ def ours(tiny: Folder) -> Callable[[str], Any]:
 
     def get(name: str) -> Any:
         if name not in loaded:
-            load = import_module(f"model_plugins.{FAMILIES[name]}.pipeline").load
-            context = LoadContext(tiny(name), "cpu", "float32")
-            loaded[name] = load(ModelCard(name, name, "x"), context)
+            loaded[name] = load(name, tiny(name))
         return loaded[name]
 
     return get
-
-
-def latents(pipe: Any) -> Tensor:
-    """What a pipeline makes in two steps, before it is decoded."""
-    found: Tensor = pipe(
-        prompt="a red cat",
-        width=64,
-        height=64,
-        num_inference_steps=2,
-        generator=torch.Generator().manual_seed(5),
-        output_type="latent",
-    ).images
-    return found.double()
-
-
-def with_loras(model: Any, *loras: tuple[Path, float]) -> Tensor:
-    """What our model makes with LoRAs; afterwards it has none."""
-    files = [LoraFile(path.stem, path, weight) for path, weight in loras]
-    model.apply_loras(files, 0)
-    try:
-        return latents(model._pipe)
-    finally:
-        model.apply_loras((), 0)
 
 
 def merged(
