@@ -22,7 +22,7 @@ from server.errors import DarkroomError
 from server.generation import GenerationParams, Task
 from server.plugins.checks import default_problem, default_request, nearest
 from server.plugins.manager import PluginManager
-from server.plugins.types import ModelCard, ModelFamily, Pipeline
+from server.plugins.types import LoraSupport, ModelCard, ModelFamily, Pipeline, TakesLoras
 from server.snapshots import Weights as Places
 from server.wording import describe
 from server.worker.device import choose
@@ -202,6 +202,9 @@ class _Trial:
         try:
             pipeline = self._load()
             yield self._finding(at)
+            if self.family.loras is not None:
+                at = "takes LoRAs"
+                yield self._finding(at, self._lora_problems(pipeline, self.family.loras))
             at = "generates"
             first = self._run(pipeline, self._task(num_images=2), reads=True)
             yield self._finding(at)
@@ -253,6 +256,14 @@ class _Trial:
             run.images.append(image.copy())
             run.steps.append([])
         return run
+
+    def _lora_problems(self, pipeline: Pipeline, support: LoraSupport) -> Iterator[str]:
+        if not isinstance(pipeline, TakesLoras):
+            yield "The family announces `loras`, but what `load` returns has no `apply_loras`."
+        elif getattr(pipeline, "lora_names", support.names) is not support.names:
+            yield "Its `lora_names` are not those of the family's `LoraSupport`: set them."
+        elif pipeline.apply_loras((), 0) != []:
+            yield "`apply_loras` returns a match for each LoRA, and none for no LoRAs."
 
     def _check_run(self, run: _Run) -> Iterator[Finding]:
         yield self._finding("makes the size that was asked for", self._size_problems(run))

@@ -94,10 +94,26 @@ class LoraNames:
         Raises:
             ValueError: it has none of them.
         """
-        found = self._find(module)
-        if found is None or len(found[0].modules) != 1 or found[0].modules[0] not in self.own:
+        own = self._own(module)
+        if own is None:
             raise ValueError(f"{module} is none of the family's own modules")
-        return found[0].modules[0]
+        return own
+
+    def strangers(self) -> set[str]:
+        """The names of `others` that mean something else than modules of `own`, or more numbers
+        than they have."""
+        return {
+            name
+            for name, meant in self.others.items()
+            for module in _target(meant).modules
+            if self._own(module) is None or module.count(_HOLE) > name.count(_HOLE)
+        }
+
+    def _own(self, module: str) -> str | None:
+        """The template of `own` that a name, or a template with some numbers, has."""
+        found = self._find(module)
+        modules = () if found is None else found[0].modules
+        return modules[0] if len(modules) == 1 and modules[0] in self.own else None
 
     def _find(self, name: str) -> tuple[Target, list[str]] | None:
         words = tuple(_SIGN.split(name))

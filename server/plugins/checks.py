@@ -7,15 +7,15 @@ import difflib
 import importlib.util
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import pluggy
 from pydantic import ValidationError
 
-from server.generation import GenerationParams
+from server.generation import GenerationParams, LoraParams
 from server.plugins import spec
-from server.plugins.types import ModelCard, ModelFamily
+from server.plugins.types import LoraSupport, ModelCard, ModelFamily
 from server.wording import describe, summary
 
 #: What must not be imported to announce a family: it would make the web process slow and large.
@@ -60,13 +60,45 @@ def _words(names: Iterable[str]) -> str:
 def family_faults(family: ModelFamily) -> Iterator[str]:
     """What makes a whole family unusable."""
     yield from _load_faults(family)
-    yield from _params_faults(f"Family `{family.name}`", family.params)
+    where = f"Family `{family.name}`"
+    yield from _lora_faults(where, family.loras, family.capabilities)
+    yield from _params_faults(where, family, family.params)
 
 
-def _params_faults(where: str, params: object) -> Iterator[str]:
+def _lora_faults(where: str, support: object, capabilities: Collection[str]) -> Iterator[str]:
+    if support is not None and not isinstance(support, LoraSupport):
+        yield f"{where}: `loras` is {support!r}: make it a `darkroom.loras.LoraSupport`."
+    elif support is None and "loras" in capabilities:
+        yield f"{where}: it has the capability `loras`, but no `loras`: announce a `LoraSupport`."
+    elif support is not None:
+        if "loras" not in capabilities:
+            yield f"{where}: it announces `loras`: add the capability `loras`."
+        if strangers := support.names.strangers():
+            yield (
+                f"{where}: of its LoRA names {_words(strangers)} mean no templates of `own`: "
+                "correct them, or add those."
+            )
+
+
+def _lora_params_faults(where: str, family: ModelFamily, params: type[Any]) -> Iterator[str]:
+    takes_loras = issubclass(params, LoraParams)
+    if family.loras is not None and not takes_loras:
+        yield (
+            f"{where}: the family takes LoRAs, but {params.__name__} has no word for them: derive "
+            "it from `darkroom.loras.LoraParams` too."
+        )
+    if family.loras is None and takes_loras:
+        yield (
+            f"{where}: {params.__name__} is a `LoraParams`, but the family announces no `loras`: "
+            "add a `LoraSupport`, or derive it from `GenerationParams` alone."
+        )
+
+
+def _params_faults(where: str, family: ModelFamily, params: object) -> Iterator[str]:
     if not (isinstance(params, type) and issubclass(params, GenerationParams)):
         yield f"{where}: `params` is {params!r}: make it a subclass of `darkroom.GenerationParams`."
         return
+    yield from _lora_params_faults(where, family, params)
     try:
         params.model_json_schema()
     except Exception as error:  # noqa: BLE001 - the class is the plugin's
@@ -109,7 +141,7 @@ def card_faults(family: ModelFamily, card: object) -> Iterator[str]:
                 "stands in URLs. Rename it."
             )
     if card.params is not None:
-        faults = list(_params_faults(f"Model `{card.id}`", card.params))
+        faults = list(_params_faults(f"Model `{card.id}`", family, card.params))
         yield from faults
         if faults:
             return
