@@ -66,5 +66,5 @@ def _joined(left: str, right: str) -> str:
         after = after[1:].lstrip(" \t")
     if not after:
         return before.removesuffix(",")
-    is_apart = (before, after) != (left, right) and not begins_line and not after.startswith("\n")
-    return f"{before} {after}" if is_apart else before + after
+    is_apart = (before, after) != (left, right) and not begins_line
+    return f"{before} {after}" if is_apart and after[0] not in ",\n" else before + after

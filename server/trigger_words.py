@@ -9,7 +9,8 @@ from typing import NamedTuple
 from server.lora_tags import decimal, take_out
 from server.worker.prompt_syntax import closing_brackets, parse_prompt
 
-_SPACES = re.compile(r"[\s_\\()\[\]]+")
+_SPACES = re.compile(r"[\s_]+")
+_SIGNS = re.compile(r"[\\()\[\]]+")
 _COMMAS = re.compile(r" *, *")
 _BRACKET = re.compile(r"\\[()\[\]\\]|[()\[\]]")
 _ESCAPED = re.compile(r"\\([()\[\]\\])")
@@ -32,7 +33,7 @@ def lacking(triggers: Iterable[Trigger], prompt: str) -> list[Trigger]:
     """Those that `prompt` lacks, each phrase once; none of weight 0.
 
     Case, weights, brackets and their escapes do not count, and `_` is a space; a phrase must stand
-    there as a whole.
+    there as a whole. A word that only parts prompts is no phrase.
     """
     text = _words(prompt)
     found: dict[str, Trigger] = {}
@@ -40,7 +41,8 @@ def lacking(triggers: Iterable[Trigger], prompt: str) -> list[Trigger]:
         if round(trigger.weight, _DIGITS) == 0:
             continue
         words = _words(take_out(trigger.phrase)[0])
-        if words and words not in found and not _contains(text, words):
+        is_phrase = words not in ("", "break", "and")
+        if is_phrase and words not in found and not _contains(text, words):
             found[words] = trigger
     return list(found.values())
 
@@ -83,8 +85,9 @@ def _one_line(phrase: str) -> str:
 
 def _words(text: str) -> str:
     """The text without all that does not count when texts are compared."""
-    plain = ", ".join("".join(piece.text for piece in pieces) for pieces in parse_prompt(text))
-    return _COMMAS.sub(", ", _SPACES.sub(" ", plain)).strip(" ,").casefold()
+    segments = ("".join(piece.text for piece in pieces) for pieces in parse_prompt(text))
+    plain = _SPACES.sub(" ", _SIGNS.sub("", " BREAK ".join(segments)))
+    return _COMMAS.sub(", ", plain).strip(" ,").casefold()
 
 
 def _contains(text: str, words: str) -> bool:
