@@ -11,10 +11,13 @@ from starlette.responses import JSONResponse
 from server import __version__
 from server.api import schemas
 from server.api.dependencies import OptionalText, Service
+from server.api.loras import lora_object
 from server.api.refusals import refusals
 from server.errors import ModelNotFound
-from server.plugins.types import PluginRecord
+from server.lora_choices import LoraChoices
+from server.plugins.types import ModelCard, ModelFamily, PluginRecord
 from server.residency import ModelStatus
+from server.service import GenerationService
 
 router = APIRouter(tags=["info"])
 
@@ -34,8 +37,7 @@ async def info(
     capabilities, every model with its state, and every plugin with what is wrong with it."""
     name = service.current_model if model is None else model
     family, card = service.catalog.find(name)
-    # LoRA adapters come with their own registry; until then nobody has any.
-    adapters: list[dict[str, Any]] = []
+    loras = _usable(service, family, card)
     models = await asyncio.to_thread(service.models)
     return JSONResponse(
         {
@@ -47,12 +49,19 @@ async def info(
             "output_format": "png",
             "parameter_schema": service.catalog.schema(card.id),
             "capabilities": sorted(family.capabilities),
-            "loras": adapters,
-            "available_loras": adapters,
+            "loras": loras,
+            "available_loras": loras,
             "models": [_model(status) for status in models],
             "plugins": [_plugin(record) for record in service.plugins.records()],
         }
     )
+
+
+def _usable(service: GenerationService, family: ModelFamily, card: ModelCard) -> list[Any]:
+    if "loras" not in family.params_of(card).model_fields:
+        return []
+    choices = LoraChoices(service.catalog, service.loras)
+    return [lora_object(record) for record in choices.usable(family, card)]
 
 
 def _model(status: ModelStatus) -> dict[str, Any]:

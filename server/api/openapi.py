@@ -33,6 +33,7 @@ TAGS = [
     {"name": "streams", "description": "Server-sent events: progress with previews, new images."},
     {"name": "gallery", "description": "Finished images, their files and recipes."},
     {"name": "models", "description": "Which there are, which is current."},
+    {"name": "loras", "description": "Which there are, and what is known of them."},
     {"name": "system", "description": "Health and metrics."},
 ]
 

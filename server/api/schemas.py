@@ -208,6 +208,61 @@ class ModelList(Shape):
     models: list[Model]
 
 
+class Lora(Shape):
+    """A LoRA file, with the most trusted of what is known of it: what you changed stands above the
+    files beside it, these above civitai, and that above its own metadata."""
+
+    id: str = Field(description="What requests call it.", examples=["civitai_1963644"])
+    name: str = Field(description="What people call it.")
+    title: str = Field(description="What its source calls it.")
+    filename: str = Field(description="Its path in the folder of LoRAs.")
+    aliases: list[str] = Field(description="Other names that requests may use.")
+    family: str | None = Field(description="Whose models can use it; null: none here.")
+    unsupported: str | None = Field(description="Why no model can use it.")
+    trigger_words: list[str] = Field(description="Phrases that its training tied to it.")
+    weight: float = Field(description="Where a request gives none: as recommended, else 1.")
+    trigger_weight: float = Field(description="The same for its trigger words; else 0.5.")
+    base_model: str | None = Field(description="What its source says it was trained on.")
+    network_type: str | None = Field(description="How it changes weights.", examples=["lora"])
+    rank: int | None = Field(description="Of its matrices.")
+    alpha: float | None = Field(description="Its matrices' product is scaled by alpha / rank.")
+    sha256: str = Field(description="Of the whole file.")
+    autov1: str | None = Field(description="8 digits; null for small files.")
+    autov2: str = Field(description="10 digits.")
+    autov3: str = Field(description="Of all behind its header.")
+    size: int = Field(description="Bytes.")
+    model_id: int | None = Field(description="Civitai's number of the model.")
+    version_id: int | None = Field(description="Civitai's number of the version.")
+    license: dict[str, Any] = Field(description="Civitai's licence flags.")
+    nsfw_level: int | None = Field(description="Civitai's number.")
+    preview_url: str | None = Field(description="A picture of it.")
+    source: str | None = Field(description="Where it came from.")
+    example_prompts: list[str] = Field(description="Of its source's pictures.")
+    notes: str = Field(description="Your own.")
+    bundled: bool = Field(description="Whether it came with a model family.")
+
+
+class LoraPage(Shape):
+    """LoRAs by name."""
+
+    loras: list[Lora]
+    total: int = Field(description="All that match, on every page.")
+    limit: int
+    offset: int
+    next_cursor: str | None = Field(description="Null on the last page.")
+
+
+class RescanSummary(Shape):
+    """What looking at the folders of LoRAs has found, in files."""
+
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+    incomplete: int = Field(description="On their way here, or not readable; not in `total`.")
+    total: int
+
+
 class ModelSummary(Shape):
     """A model, in short."""
 
@@ -240,8 +295,8 @@ class Info(Shape):
     output_format: str
     parameter_schema: dict[str, Any] = Field(description="JSON Schema, draft 2020-12.")
     capabilities: list[str]
-    loras: list[dict[str, Any]] = Field(description="Adapters this model can use.")
-    available_loras: list[dict[str, Any]] = Field(description="The same list.")
+    loras: list[Lora] = Field(description="Those that this model can use.")
+    available_loras: list[Lora] = Field(description="The same list.")
     models: list[ModelSummary]
     plugins: list[Plugin]
 

@@ -1,4 +1,4 @@
-"""Files that never change, as answers."""
+"""Files as answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from starlette.responses import FileResponse, Response
 
 from server.errors import ImageNotFound, RangeNotSatisfiable
 
-CACHE_CONTROL = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 #: A single range: `first-last`, `first-` or `-length`.
 RANGE = re.compile(r"bytes=(\d{0,99})-(\d{0,99})", re.IGNORECASE)
@@ -26,10 +27,25 @@ async def immutable_file(request: Request, path: Path, media_type: str) -> Respo
         RangeNotSatisfiable: no byte of the wanted range exists.
     """
     try:
-        status = await asyncio.to_thread(path.stat)
+        return await _file(request, path, media_type, IMMUTABLE)
     except FileNotFoundError:
         raise ImageNotFound(f"The image {path.name} was just deleted.") from None
-    headers = {"Cache-Control": CACHE_CONTROL}
+
+
+async def changing_file(request: Request, path: Path, media_type: str) -> Response:
+    """Serve a file that may change: like `immutable_file`, but clients ask each time whether it
+    has.
+
+    Raises:
+        FileNotFoundError: the file vanished a moment ago.
+        RangeNotSatisfiable: no byte of the wanted range exists.
+    """
+    return await _file(request, path, media_type, REVALIDATE)
+
+
+async def _file(request: Request, path: Path, media_type: str, cache_control: str) -> Response:
+    status = await asyncio.to_thread(path.stat)
+    headers = {"Cache-Control": cache_control}
     response = FileResponse(path, media_type=media_type, headers=headers, stat_result=status)
     if _is_known(request.headers, response.headers["etag"]):
         kept = {name: response.headers[name] for name in ("etag", "last-modified")}

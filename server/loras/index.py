@@ -7,7 +7,7 @@ import binascii
 import bisect
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,7 @@ class LoraIndex:
         self,
         *,
         q: str | None,
-        family: str | None,
+        families: Collection[str] | None,
         limit: int,
         offset: int = 0,
         cursor: str | None = None,
@@ -81,7 +81,7 @@ class LoraIndex:
 
         Args:
             q: words that all occur in its names, its trigger words, its base model or its family.
-            family: only those that this family's models can use.
+            families: only those of each of these; None: those without a family too.
 
         Raises:
             InvalidParameters: `cursor` is none of ours.
@@ -91,7 +91,7 @@ class LoraIndex:
         matching = [
             (number, lora.record)
             for number, lora in enumerate(self.loras)
-            if (family is None or lora.record.family == family) and _has(lora.record, words)
+            if _is_of(lora.record, families) and _has(lora.record, words)
         ]
         rest = [record for number, record in matching if number >= begin][offset:]
         more = len(rest) > limit
@@ -122,6 +122,10 @@ def _has(record: LoraRecord, words: Iterable[str]) -> bool:
     texts = (record.id, record.name, record.title, record.base_model or "", record.family or "")
     known = "\n".join((*texts, *record.aliases, *record.trigger_words)).casefold()
     return all(word in known for word in words)
+
+
+def _is_of(record: LoraRecord, families: Collection[str] | None) -> bool:
+    return families is None or all(record.family == family for family in families)
 
 
 def _position(record: LoraRecord) -> tuple[str, str]:

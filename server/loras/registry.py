@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ class LoraRegistry:
         self,
         *,
         q: str | None = None,
-        family: str | None = None,
+        families: Collection[str] | None = None,
         limit: int = 50,
         offset: int = 0,
         cursor: str | None = None,
@@ -146,7 +146,7 @@ class LoraRegistry:
         Raises:
             InvalidParameters
         """
-        return self._index.page(q=q, family=family, limit=limit, offset=offset, cursor=cursor)
+        return self._index.page(q=q, families=families, limit=limit, offset=offset, cursor=cursor)
 
     def path(self, lora_id: str) -> Path | None:
         """A file of the LoRA with this id or name that is on the disk now, or None. Blocks."""

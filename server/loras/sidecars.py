@@ -20,7 +20,7 @@ from server.errors import MalformedReference
 from server.loras.civitai import version_facts
 from server.loras.facts import Facts, lines, merged, number, phrases, table, text
 from server.source_errors import UnsafeFile
-from server.sources.kinds import Civitai
+from server.sources.kinds import Civitai, Local, Reference
 from server.sources.references import parse
 
 log = logging.getLogger(__name__)
@@ -125,17 +125,15 @@ def _record(told: Mapping[str, Any], sha256: str) -> Facts:
     if told.get("sha256") != sha256:
         return Facts()
     source = text(told.get("reference"), 1000) or text(told.get("url"), 1000)
-    model_id, version_id = _numbers(source)
-    return Facts(source=source, model_id=model_id, version_id=version_id)
-
-
-def _numbers(source: str | None) -> tuple[int | None, int | None]:
-    """The model and the version of a reference to civitai."""
+    reference: Reference | None = None
     with contextlib.suppress(MalformedReference, UnsafeFile):
-        match parse(source or ""):
-            case Civitai(model, version):
-                return model, version
-    return None, None
+        reference = parse(source or "")
+    match reference:
+        case Civitai(model, version):
+            return Facts(source=source, model_id=model, version_id=version)
+        case Local():  # a path of this machine is nobody else's business
+            return Facts()
+    return Facts(source=source)
 
 
 def _base_model(told: Any) -> str | None:
