@@ -74,6 +74,9 @@ class GenerationService:
         self._store = JobStore(self._database)
         self._gallery = Gallery(self._database, ImageFiles(folders.images, folders.thumbs))
         self._inputs = InputImages(self._database, folders.inputs, self.settings.max_image_pixels)
+        self.loras = LoraRegistry(
+            self._database, folders.loras, self.plugins.families, self._family_fault
+        )
         self.manager = JobManager(
             store=self._store,
             gallery=self._gallery,
@@ -81,14 +84,12 @@ class GenerationService:
             catalog=self.catalog,
             plugins=self.plugins,
             executor=self._executor,
+            lora_path=self.loras.path,
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
             model_fetched=self._fetched,
         )
         feed, new_image = self.manager.feed, self.manager.new_image
-        self.loras = LoraRegistry(
-            self._database, folders.loras, self.plugins.families, self._family_fault
-        )
         self._views = JobViews(self._store, self._gallery, feed, new_image)
         self._intake = Intake(
             catalog=self.catalog,

@@ -28,6 +28,7 @@ from server.jobs.persisting import persist
 from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
 from server.jobs.waiting import Waiting
+from server.lora_errors import LoraMissing
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor, FinishedJob, NewImage
 from server.records import ImageRecord, Job, JobKind, JobStatus, image_object
@@ -64,6 +65,7 @@ class JobManager:
         catalog: ModelCatalog,
         plugins: PluginManager,
         executor: Executor,
+        lora_path: Callable[[str], Path | None],
         adder: AddsLoras | None = None,
         paused: bool,
         job_ended: Callable[[], None],
@@ -71,6 +73,7 @@ class JobManager:
     ) -> None:
         """
         Args:
+            lora_path: where the file of the LoRA with an id lies, if it does.
             adder: brings the LoRAs that jobs ask for.
             job_ended: called on a thread after every end of a job, to trim what is kept.
             model_fetched: called with a model's id when its download has ended, and why it
@@ -88,6 +91,7 @@ class JobManager:
         self._plugins = plugins
         self._observers = Observers(plugins)
         self._executor = executor
+        self._lora_path = lora_path
         self._job_ended = job_ended
         self._model_fetched = model_fetched
         self._paused = paused
@@ -275,12 +279,25 @@ class JobManager:
 
     def _task(self, job: Job) -> Task[GenerationParams]:
         task = self._catalog.task(job)
-        return replace(task, inputs=tuple(map(self._input, task.params.image_sources)))
+        return replace(
+            task,
+            inputs=tuple(map(self._input, task.params.image_sources)),
+            lora_files=tuple(self._lora_file(ref.id) for ref in task.loras),
+        )
 
     def _input(self, name: str) -> Path:
         path = self._inputs.path(name)
         if path is None:
             raise StorageFailed(f"The given image {name} is not there any more.")
+        return path
+
+    def _lora_file(self, lora_id: str) -> Path:
+        path = self._lora_path(lora_id)
+        if path is None:
+            raise LoraMissing(
+                f"The file of the LoRA {lora_id} is gone since the request was accepted. Put it "
+                "back, or send the request again without it."
+            )
         return path
 
     # --- ends ------------------------------------------------------------------------------

@@ -165,6 +165,7 @@ class Bench:
             catalog=self.catalog,
             plugins=self.plugins,
             executor=self.executor,
+            lora_path=lambda lora_id: None,
             paused=False,
             job_ended=lambda: self.ended.append("job"),
             model_fetched=lambda model, failure: self.fetched.append((model, failure)),
