@@ -53,6 +53,10 @@ class LoraChoices:
         found = self._lookup.usable(family.name)
         return [record for record in found if not _needs_plain_weights(record, card)]
 
+    def ids(self, family: ModelFamily, card: ModelCard) -> list[str]:
+        """The ids of those."""
+        return [record.id for record in self.usable(family, card)]
+
     def choose(self, name: str, family: ModelFamily, card: ModelCard) -> LoraRecord | Refusal:
         """The LoRA of this name, or why the model cannot use it and what would work."""
         try:

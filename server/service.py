@@ -27,6 +27,10 @@ from server.jobs.manager import JobManager, QueueState
 from server.jobs.store import JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
+from server.lora_choices import LoraChoices
+from server.lora_requests import LoraRequests
+from server.loras.adding import LoraAdder
+from server.loras.configured import configured
 from server.loras.registry import LoraRegistry
 from server.memory import Memory
 from server.plugins.manager import PluginManager
@@ -75,7 +79,11 @@ class GenerationService:
         self._gallery = Gallery(self._database, ImageFiles(folders.images, folders.thumbs))
         self._inputs = InputImages(self._database, folders.inputs, self.settings.max_image_pixels)
         self.loras = LoraRegistry(
-            self._database, folders.loras, self.plugins.families, self._family_fault
+            self._database,
+            folders.loras,
+            self.plugins.families,
+            self._family_fault,
+            configured(self.settings.loras, self.settings.civitai_url),
         )
         self.manager = JobManager(
             store=self._store,
@@ -84,6 +92,7 @@ class GenerationService:
             catalog=self.catalog,
             plugins=self.plugins,
             executor=self._executor,
+            adder=LoraAdder.of(self.settings, self.loras),
             lora_path=self.loras.path,
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
@@ -91,9 +100,12 @@ class GenerationService:
         )
         feed, new_image = self.manager.feed, self.manager.new_image
         self._views = JobViews(self._store, self._gallery, feed, new_image)
+        choices = LoraChoices(self.catalog, self.loras)
+        self.catalog.offer_loras(choices.ids, self.settings.max_loras)
         self._intake = Intake(
             catalog=self.catalog,
             residency=self._residency,
+            loras=LoraRequests(choices, self.settings.max_loras),
             store=self._store,
             gallery=self._gallery,
             inputs=self._inputs,

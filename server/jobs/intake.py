@@ -17,6 +17,7 @@ from server.jobs.manager import JobManager
 from server.jobs.store import IdempotencyKey, JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
+from server.lora_requests import LoraRequests
 from server.records import Job
 from server.residency import Residency
 from server.snapshots import JobSnapshot
@@ -30,6 +31,7 @@ class Intake:
         *,
         catalog: ModelCatalog,
         residency: Residency,
+        loras: LoraRequests,
         store: JobStore,
         gallery: Gallery,
         inputs: InputImages,
@@ -41,6 +43,7 @@ class Intake:
         self.open = False
         self._catalog = catalog
         self._residency = residency
+        self._loras = loras
         self._store = store
         self._gallery = gallery
         self._inputs = inputs
@@ -58,18 +61,21 @@ class Intake:
             earlier = await asyncio.to_thread(self._store.find_by_key, key)
             if earlier is not None:
                 return await self._views.snapshot(earlier)
-        resolved = self._catalog.resolve(body, self._residency.current)
+        resolved = self._resolve(body)
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._take(resolved, key))
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """See `GenerationService.plan`."""
-        resolved = self._catalog.resolve(body, self._residency.current)
+        resolved = self._resolve(body)
         params, _ = await self._images_of(resolved)
         resolved = replace(resolved, params=params)
         rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
         needs_load = not self._residency.is_loaded(resolved.card)
         return submission.plan(resolved, rate, needs_load=needs_load)
+
+    def _resolve(self, body: Mapping[str, Any]) -> Resolved:
+        return self._loras.complete(self._catalog.resolve(body, self._residency.current))
 
     async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
         # One at a time: the limit holds, and the queue has the order of the database.
