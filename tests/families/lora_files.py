@@ -60,15 +60,33 @@ class _Layout:
     dots: bool = True
 
 
-_PEFT = {"down": "lora_A.weight", "up": "lora_B.weight", "magnitude": "lora_magnitude_vector"}
-_NAMED = {"down": "lora_A.style.weight", "up": "lora_B.style.weight"}
+#: In no layout is there another word for it.
+_MID = {"mid": "lora_mid.weight"}
+
+_PEFT = {
+    **_MID,
+    "down": "lora_A.weight",
+    "up": "lora_B.weight",
+    "magnitude": "lora_magnitude_vector",
+}
+_NAMED = {
+    **_MID,
+    "down": "lora_A.style.weight",
+    "up": "lora_B.style.weight",
+    "magnitude": "lora_magnitude_vector.style",
+}
 _KOHYA = {
+    **_MID,
     "down": "lora_down.weight",
     "up": "lora_up.weight",
-    "mid": "lora_mid.weight",
     "magnitude": "dora_scale",
 }
-_OLD = {"down": "lora.down.weight", "up": "lora.up.weight"}
+_OLD = {
+    **_MID,
+    "down": "lora.down.weight",
+    "up": "lora.up.weight",
+    "magnitude": "dora_scale",
+}
 
 _LAYOUTS = {
     "peft": _Layout("{root}.", "text_encoder{_n}.", _PEFT),
