@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -27,8 +27,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from server import lora_entry
 from server.errors import ConfigurationError
 from server.generation import MAX_LORAS
+from server.lora_entry import LoraEntry
 from server.model_entry import ModelEntry, Offload, faults_of, is_local
 from server.wording import summary
 
@@ -77,6 +79,12 @@ class Settings(BaseSettings):
     )
     models: tuple[ModelEntry, ...] = Field(
         (), description="Models of your own, and changes to models that there are."
+    )
+    loras: tuple[LoraEntry, ...] = Field((), description="LoRAs that are to be here.")
+    max_lora_bytes: int = Field(
+        4 * 1024**3,
+        ge=1,
+        description="Most bytes of a LoRA that is downloaded; larger ones are refused.",
     )
     civitai_url: str = Field(
         "https://civitai.com",
@@ -171,6 +179,13 @@ class Settings(BaseSettings):
             raise PydanticCustomError("models", "{text}", {"text": faults})
         return self
 
+    @model_validator(mode="after")
+    def _loras_are_sound(self) -> Self:
+        faults = "\n".join(lora_entry.faults_of(self.loras))
+        if faults:
+            raise PydanticCustomError("loras", "{text}", {"text": faults})
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -187,6 +202,13 @@ class Settings(BaseSettings):
     def folders(self) -> Folders:
         """Where the files lie."""
         return Folders.of(self.data, self.model_folder)
+
+
+#: Settings that are lists of tables, by what a table is.
+_ENTRIES: Mapping[str, type[BaseModel]] = {"models": ModelEntry, "loras": LoraEntry}
+
+#: The word of such a table that names it.
+_NAMES: Mapping[str, str] = {"models": "id", "loras": "ref"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +326,10 @@ def _read_file(config: Path | None) -> dict[str, Any]:
     for name in ("data", "plugin_folder", "model_folder"):
         if isinstance(values.get(name), str):
             values[name] = _absolute(values[name], path.absolute().parent)
-    models = values.get("models")
-    for model in models if isinstance(models, list) else ():
-        _anchor(model, path.absolute().parent)
+    for name, anchor in (("models", _anchor), ("loras", _anchor_lora)):
+        tables = values.get(name)
+        for table in tables if isinstance(tables, list) else ():
+            anchor(table, path.absolute().parent)
     return values
 
 
@@ -320,6 +343,13 @@ def _anchor(model: Any, base: Path) -> None:
                 table[name] = str(_absolute(source, base))
 
 
+def _anchor_lora(lora: Any, base: Path) -> None:
+    """Make the local `ref` of a `[[loras]]` table absolute; validation comes later."""
+    ref = lora.get("ref") if isinstance(lora, dict) else None
+    if isinstance(ref, str) and is_local(ref, base):
+        lora["ref"] = str(_absolute(ref, base))
+
+
 def _absolute(path: str | Path, base: Path | None = None) -> Path:
     """`path` below `base` (None: the current folder), without `..`."""
     try:
@@ -331,13 +361,15 @@ def _absolute(path: str | Path, base: Path | None = None) -> Path:
 
 
 def _place(where: tuple[int | str, ...], given: Mapping[str, Any]) -> tuple[int | str, ...]:
-    """`where` in people's words: an entry of `models` by its id, where that can be told."""
+    """`where` in people's words: an entry of a list by its name, where that can be told."""
     match where:
-        case ("models", int(position), *rest):
-            elsewhere = "models" in given or f"{PREFIX}MODELS" in map(str.upper, os.environ)
-            entry = None if elsewhere else _file_values.get()["models"][position]
-            name = entry.get("id") if isinstance(entry, dict) else None
-            return (": ".join([f"[[models]] {name or f'number {position + 1}'}", *map(str, rest)]),)
+        case (("models" | "loras") as listed, int(position), *rest):
+            variable = f"{PREFIX}{listed}".upper()
+            elsewhere = listed in given or variable in map(str.upper, os.environ)
+            entry = None if elsewhere else _file_values.get()[listed][position]
+            name = entry.get(_NAMES[listed]) if isinstance(entry, dict) else None
+            name = name or f"number {position + 1}"
+            return (": ".join([f"[[{listed}]] {name}", *map(str, rest)]),)
     return where
 
 
@@ -353,11 +385,12 @@ def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path
 
 def _explain(error: dict[str, Any]) -> str:
     where = error["loc"]
-    if where == ("models",) and isinstance(error["input"], dict):
-        return "each model is a table of its own: write `[[models]]`, in double brackets"
+    listed = str(where[0]) if where else ""
+    if where == (listed,) and listed in _NAMES and isinstance(error["input"], dict):
+        return f"each is a table of its own: write `[[{listed}]]`, in double brackets"
     if error["type"] != "extra_forbidden":
         return str(error["msg"])
-    fields = ModelEntry.model_fields if where[0] == "models" else Settings.model_fields
+    fields = _ENTRIES.get(listed, Settings).model_fields
     near = difflib.get_close_matches(str(where[-1]), fields, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else ""
     return f"there is no such setting{hint}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from server.lora_choices import LoraChoices
 from server.lora_requests import LoraRequests
 from server.loras.adding import LoraAdder
 from server.loras.configured import configured
+from server.loras.references import LoraReference, read_remote
 from server.loras.registry import LoraRegistry
 from server.memory import Memory
 from server.plugins.manager import PluginManager
@@ -126,6 +127,7 @@ class GenerationService:
         self._executor.listen(self._note)
         await self.loras.start(watch=self.settings.watch_loras)
         await self.manager.start()
+        self.manager.lora_downloads.want(self._missing_loras)
         if self.settings.preload and not await asyncio.to_thread(
             self.catalog.must_fetch, self.current_model
         ):
@@ -243,6 +245,19 @@ class GenerationService:
         """
         return await self._views.wait(job_id)
 
+    async def add_lora(self, ref: str) -> JobSnapshot:
+        """Accept the download of a LoRA; when this returns, the job is on the disk, or the one that
+        is at this very LoRA already is what is returned.
+
+        Args:
+            ref: where it is, one of `server.loras.references.FORMS`, no file of this machine.
+
+        Raises:
+            MalformedReference, QueueFull, ShuttingDown
+        """
+        reference = read_remote(ref, self.settings.civitai_url)
+        return await self.manager.lora_downloads.submit(reference)
+
     # --- queue -----------------------------------------------------------------------------
 
     async def queue(self) -> QueueState:
@@ -345,6 +360,11 @@ class GenerationService:
         if self.settings.keep_images is not None:
             self._gallery.prune(self.settings.keep_images)
         self._inputs.sweep()
+
+    async def _missing_loras(self) -> Sequence[LoraReference]:
+        """What the configuration names and is not here."""
+        await self.loras.rescan()
+        return self.loras.missing()
 
     def _note(self, message: ModelState | PluginFault) -> None:
         match message:

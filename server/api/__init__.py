@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from server.api import generate, images, info, jobs, loras, metrics, models, queue, streams, system
+from server.api import (
+    generate,
+    images,
+    info,
+    jobs,
+    lora_downloads,
+    loras,
+    metrics,
+    models,
+    queue,
+    streams,
+    system,
+)
 
 
 def routers() -> list[APIRouter]:
     """Every route of the native API, in the order in which the documentation shows them."""
-    modules = (info, generate, jobs, queue, streams, images, models, loras, system, metrics)
+    first = (info, generate, jobs, queue, streams, images, models)
+    modules = (*first, loras, lora_downloads, system, metrics)
     return [module.router for module in modules]

@@ -68,10 +68,11 @@ async def generate(
     if dry_run:
         return JSONResponse(asdict(await service.plan(body)))
     snapshot = await service.submit(body, idempotency_key=idempotency_key or None)
-    return JSONResponse(_accepted(snapshot), status_code=202)
+    return JSONResponse(accepted(snapshot), status_code=202)
 
 
-def _accepted(snapshot: JobSnapshot) -> dict[str, Any]:
+def accepted(snapshot: JobSnapshot) -> dict[str, Any]:
+    """The answer to a request that became a job."""
     return {
         "job_id": snapshot.job_id,
         "status": snapshot.status.value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
@@ -11,7 +11,8 @@ from server.api import schemas
 from server.api.dependencies import Cursor, Limit, Service
 from server.api.refusals import refusals
 from server.errors import InvalidParameters, JobAlreadyEnded, JobNotFound
-from server.records import JobStatus
+from server.records import Job, JobKind, JobStatus
+from server.sources.references import shown
 
 router = APIRouter(tags=["jobs"])
 
@@ -41,7 +42,7 @@ async def list_jobs(
 async def show_job(service: Service, job_id: str) -> JSONResponse:
     """Shows the job's newest snapshot and the complete parameters it runs with."""
     job, snapshot = await service.job(job_id)
-    return JSONResponse({**snapshot.as_dict(), "params": job.params})
+    return JSONResponse({**snapshot.as_dict(), "params": _params(job)})
 
 
 @router.post(
@@ -67,3 +68,10 @@ async def delete_job(service: Service, job_id: str) -> Response:
     in the gallery."""
     await service.delete_job(job_id)
     return Response(status_code=204)
+
+
+def _params(job: Job) -> dict[str, Any]:
+    """A job's parameters as they may be shown: the query of an address may hold a key."""
+    if job.kind is JobKind.DOWNLOAD:
+        return {**job.params, "ref": shown(job.params["ref"])}
+    return job.params

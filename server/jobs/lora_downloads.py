@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from server.errors import JobNotFound, QueueFull, ShuttingDown
+from server.errors import DarkroomError, JobNotFound, QueueFull, ShuttingDown
 from server.jobs.attempt import Outcome
 from server.jobs.feed import JobFeed
 from server.jobs.fetches import Fetched, Reporter, failure_of
@@ -41,6 +41,9 @@ class AddsLoras(Protocol):
             SourceFailed: one of its kinds.
         """
 
+    def sweep(self) -> None:
+        """Remove what nobody went on with for long. Blocks."""
+
 
 class LoraDownloads:
     """Runs them, the oldest first. Lives on the event loop."""
@@ -70,6 +73,7 @@ class LoraDownloads:
         self._gate = asyncio.Semaphore(PARALLEL)
         self._submitting = asyncio.Lock()
         self._closed = False
+        self._wanting: asyncio.Task[None] | None = None
 
     async def submit(self, reference: LoraReference) -> JobSnapshot:
         """A job for a reference: a new one, which is on the disk then, or the one that is at it.
@@ -79,6 +83,10 @@ class LoraDownloads:
         """
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._submit(canonical(reference)))
+
+    def want(self, look: Callable[[], Awaitable[Sequence[LoraReference]]]) -> None:
+        """Bring LoRAs in the background: those that `look` names when it is called."""
+        self._wanting = asyncio.create_task(self._want(look), name="configured LoRAs")
 
     def begin(self, job: Job) -> JobSnapshot:
         """Take up a job that waits in the database."""
@@ -104,12 +112,23 @@ class LoraDownloads:
     async def close(self) -> None:
         """Leave all where they are; the next start takes them up."""
         self._closed = True
+        if self._wanting is not None:
+            self._wanting.cancel()
+            await asyncio.gather(self._wanting, return_exceptions=True)
         tasks = dict(self._tasks)
         for job_id in tasks.keys() - self._ending:
             tasks[job_id].cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     # --- inside ----------------------------------------------------------------------------
+
+    async def _want(self, look: Callable[[], Awaitable[Sequence[LoraReference]]]) -> None:
+        try:
+            await asyncio.to_thread(self._adder.sweep)
+            for reference in await look():
+                await self.submit(reference)
+        except DarkroomError as error:
+            log.warning("LoRAs of the configuration are not downloaded: %s", error)
 
     async def _submit(self, ref: str) -> JobSnapshot:
         async with self._submitting:

@@ -66,7 +66,7 @@ class JobManager:
         plugins: PluginManager,
         executor: Executor,
         lora_path: Callable[[str], Path | None],
-        adder: AddsLoras | None = None,
+        adder: AddsLoras,
         paused: bool,
         job_ended: Callable[[], None],
         model_fetched: Callable[[str, JobFailure | None], None],
@@ -82,7 +82,7 @@ class JobManager:
         self.feed = JobFeed()
         self._waiting = Waiting(self.feed)
         self.downloads = Downloads(catalog, self._waiting, self._fetched)
-        self.lora_downloads = LoraDownloads(store, self.feed, adder, self._end)  # type: ignore[arg-type]
+        self.lora_downloads = LoraDownloads(store, self.feed, adder, self._end)
         self.new_image = Bell()
         self._store = store
         self._gallery = gallery

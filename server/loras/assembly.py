@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from server.loras.configured import Configured
 from server.loras.facts import Facts, merged
 from server.loras.naming import civitai_id, local_id, numbers_in_file_name
 from server.loras.recognition import Recognition
@@ -64,7 +65,10 @@ class Lora:
 
 
 def assemble(
-    copies: Iterable[Copy], known: Mapping[str, StoredFacts], recognition: Recognition
+    copies: Iterable[Copy],
+    known: Mapping[str, StoredFacts],
+    recognition: Recognition,
+    entries: Sequence[Configured] = (),
 ) -> list[Lora]:
     """The LoRAs that files hold.
 
@@ -72,12 +76,13 @@ def assemble(
         copies: the files.
         known: what is known of contents, by SHA256.
         recognition: tells their families.
+        entries: what the configuration says.
     """
     groups: defaultdict[str, list[Copy]] = defaultdict(list)
     # The user's own files come before those that came with a family.
     for copy in sorted(copies, key=lambda copy: (copy.folder.bundled, copy.name)):
         groups[copy.stored.hashes.autov3].append(copy)
-    loras = [_lora(group, known, recognition) for group in groups.values()]
+    loras = [_lora(group, known, recognition, entries) for group in groups.values()]
     # The file that was known first keeps a version's id when several claim it.
     loras.sort(key=lambda lora: min(_number(sha256, known) for sha256 in lora.hashes))
     return list(_with_ids(loras))
@@ -100,7 +105,10 @@ def _with_ids(loras: Iterable[Lora]) -> Iterator[Lora]:
 
 
 def _lora(
-    copies: Sequence[Copy], known: Mapping[str, StoredFacts], recognition: Recognition
+    copies: Sequence[Copy],
+    known: Mapping[str, StoredFacts],
+    recognition: Recognition,
+    entries: Sequence[Configured],
 ) -> Lora:
     first = copies[0]
     stored, hashes = first.stored, first.stored.hashes
@@ -114,8 +122,9 @@ def _lora(
     civitai = [facts.civitai for facts in of_contents if facts.civitai is not None]
     sources = [*sidecars, *civitai, *stored.examined.facts]
     told, user = merged(sources), merged(edits)
-    facts = merged((user, told))
     numbers = _numbers(copies, civitai, sidecars, of_contents)
+    own = [entry.facts for entry in entries if entry.means(first.path, *numbers, told.source)]
+    facts = merged((user, *own, told))
     family, unsupported = _family(stored, sources, recognition)
     stem = PurePosixPath(first.name).stem
     record = LoraRecord(

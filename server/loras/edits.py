@@ -48,7 +48,7 @@ class LoraEdits(BaseModel):
         try:
             edits = LoraEdits.model_validate(dict(changes))
         except ValidationError as error:
-            raise InvalidParameters(_problems(error)) from None
+            raise InvalidParameters(problems(error)) from None
         given = edits.model_dump(include=edits.model_fields_set)
         if edits.name is not None:
             given["name"] = text(edits.name)
@@ -57,6 +57,7 @@ class LoraEdits(BaseModel):
         return given
 
 
-def _problems(error: ValidationError) -> list[dict[str, Any]]:
+def problems(error: ValidationError) -> list[dict[str, Any]]:
+    """One `{loc, msg, type}` for each thing wrong with a body."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [{name: item[name] for name in ("loc", "msg", "type")} for item in found]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from server.loras.previews import Preview
 
 #: Bytes of a name without its end that leave room for the ends of those beside it.
 _LONGEST_STEM = 200
+
+#: Seconds by which a file that was put in place looks older than it is.
+_AGE = 2.0
 
 _UNFIT = re.compile(r'[^\w.()\[\]+ -]|[<>:"/\\|?*\x00-\x1f]')
 
@@ -68,6 +72,8 @@ def place(source: Path, folder: Path, name: str, distinction: str, beside: Besid
         for end, content in beside.contents().items():
             written.append(target.with_name(target.stem + end))
             _write(written[-1], content)
+        # It is whole: nobody need wait to see whether more is written to it.
+        os.utime(source, (moment := time.time() - _AGE, moment))
         source.replace(target)
     except OSError:
         for path in written:

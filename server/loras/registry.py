@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from server.errors import DatabaseUnavailable
 from server.lora_errors import LoraNotFound, LoraPreviewNotFound
 from server.loras.assembly import Copy, Lora, assemble
 from server.loras.civitai import version_facts
+from server.loras.configured import Configured, missing
 from server.loras.edits import LoraEdits
 from server.loras.index import LoraIndex, LoraPage
 from server.loras.reading import Reading, RescanSummary
 from server.loras.recognition import FaultListener, Recognition
 from server.loras.record import LoraRecord
+from server.loras.references import LoraReference
 from server.loras.removal import remove_files
 from server.loras.scanner import Folder
 from server.loras.store import LoraStore
@@ -47,6 +49,7 @@ class LoraRegistry:
         folder: Path,
         families: Mapping[str, ModelFamily],
         fault: FaultListener = lambda family, message: log.warning("%s", message),
+        entries: Sequence[Configured] = (),
     ) -> None:
         """
         Args:
@@ -54,7 +57,9 @@ class LoraRegistry:
             folder: the user's LoRAs.
             families: by name; they tell which files are theirs, and may bring their own.
             fault: told a family's name and a sentence when its plugin is at fault.
+            entries: what the configuration says of LoRAs.
         """
+        self._entries = entries
         self._store = LoraStore(database)
         self._recognition = Recognition(families, fault)
         self._folders = {folder.key: folder for folder in _folders(folder, families)}
@@ -173,6 +178,10 @@ class LoraRegistry:
         lora = self._index.at(path)
         return None if lora is None else lora.record
 
+    def missing(self) -> list[LoraReference]:
+        """What the configuration names and is not here, as far as the folders were looked at."""
+        return missing(self._entries, self.records())
+
     def unidentified(self) -> list[str]:
         """The SHA256 of the user's files that civitai was not asked about yet."""
         return [
@@ -264,7 +273,7 @@ class LoraRegistry:
                 for file in self._store.files().values()
                 if not file.gone and file.key[0] in self._folders
             ]
-            loras = assemble(copies, known, self._recognition)
+            loras = assemble(copies, known, self._recognition, self._entries)
             told = {
                 sha256: (lora.numbers[0], lora.numbers[1])
                 for lora in loras

@@ -16,6 +16,8 @@ from server.inputs import InputImages
 from server.jobs.manager import JobManager
 from server.jobs.store import JobStore
 from server.jobs.views import JobViews
+from server.loras.adding import Added
+from server.loras.references import LoraReference
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.records import Job
@@ -30,6 +32,7 @@ from server.snapshots import (
     TaskMessage,
     TaskStarted,
 )
+from server.sources.progress import Listener
 from tests.support import PLUGINS
 from tests.unit.jobs.builders import PNG, WEBP, new_job
 
@@ -148,6 +151,23 @@ async def forget_an_image(
     yield TaskFinished()
 
 
+class ScriptedAdder:
+    """Adds LoRAs when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ends: dict[str, asyncio.Future[Added]] = {}
+
+    async def add(self, reference: LoraReference, progress: Listener) -> Added:
+        name = str(reference)
+        self.begun.append(name)
+        progress(5, 10)
+        return await self.ends.setdefault(name, asyncio.get_running_loop().create_future())
+
+    def sweep(self) -> None:
+        """There is nothing to remove."""
+
+
 class Bench:
     """A manager with all it needs."""
 
@@ -156,6 +176,7 @@ class Bench:
         self.plugins: PluginManager = discover(PLUGINS)
         self.catalog = ModelCatalog(self.plugins, ModelFiles(Settings()))
         self.executor = ScriptedExecutor()
+        self.adder = ScriptedAdder()
         self.ended: list[str] = []
         self.fetched: list[tuple[str, JobFailure | None]] = []
         self.manager = JobManager(
@@ -165,6 +186,7 @@ class Bench:
             catalog=self.catalog,
             plugins=self.plugins,
             executor=self.executor,
+            adder=self.adder,
             lora_path=lambda lora_id: None,
             paused=False,
             job_ended=lambda: self.ended.append("job"),
