@@ -111,14 +111,17 @@ class LoraNames:
 
     def _own(self, module: str) -> str | None:
         """The template of `own` that a name, or a template with some numbers, has."""
-        found = self._find(module)
-        modules = () if found is None else found[0].modules
-        return modules[0] if len(modules) == 1 and modules[0] in self.own else None
+        words = _words(module)
+        for template, target in self._table.get(_outline(words), ()):
+            means_itself = tuple(_words(name) for name in target.modules) == (template,)
+            if means_itself and _agree(template, words):
+                return target.modules[0]
+        return None
 
     def _find(self, name: str) -> tuple[Target, list[str]] | None:
         words = tuple(_SIGN.split(name))
         for template, target in self._table.get(_outline(words), ()):
-            if all(wanted in (_HOLE, word) for wanted, word in zip(template, words, strict=True)):
+            if _agree(template, words):
                 holes = zip(template, words, strict=True)
                 return target, [word for wanted, word in holes if wanted == _HOLE]
         return None
@@ -254,6 +257,11 @@ def _target(meant: str | tuple[str, ...] | Target) -> Target:
 
 def _words(template: str) -> tuple[str, ...]:
     return tuple(_SIGN.split(template))
+
+
+def _agree(template: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether words of the template's outline are its."""
+    return all(wanted in (_HOLE, word) for wanted, word in zip(template, words, strict=True))
 
 
 def _outline(words: Iterable[str]) -> tuple[str, ...]:
