@@ -21,7 +21,6 @@ _ENDINGS = {
     **dict.fromkeys((ending.replace("attn1", "attn2") for ending in _SQUARE), (1, 1)),
     "ff.net.0.proj": (8, 1),
     "ff.net.2": (1, 4),
-    "mid_block.resnets.0.conv1": (1, 1),
 }
 
 PROPORTIONS: Proportions = {
@@ -33,7 +32,8 @@ PROPORTIONS: Proportions = {
 
 
 def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool:
-    """See `LoraSupport`. No other model is so narrow and so shallow."""
+    """See `LoraSupport`. No other model is so narrow and so shallow; the residual blocks alone say
+    too little."""
     found = recognize(NAMES, shapes)
     if found is None or found.highest("transformer_blocks") > 0:
         return False
