@@ -190,7 +190,7 @@ class LoraSupport:
         recognizes_lora: called with the shapes of a file's tensors by name, and its metadata;
             whether the file is a LoRA for this family. It must look at shapes too: many families
             have names in common.
-        base_models: how other people's names of its models begin, in lower case: `sdxl`, `pony`;
+        base_models: how other people's names of its models begin, in lower case: `pony`, say;
             they decide only between families that both recognise a file.
         weighted_prompts: its prompts take `(word:1.3)` and `<lora:NAME:WEIGHT>`.
         folder: LoRAs that come with the family.
