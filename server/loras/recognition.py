@@ -32,7 +32,8 @@ _OTHER_KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-#: Modules whose code decides what is read of a header, besides the families' own.
+#: Modules whose code decides what is read of a header, besides the families' own and the package
+#: that these are made with.
 _READERS = (lora_names, lora_tensors, safetensors_header, facts, metadata)
 
 
@@ -67,8 +68,9 @@ class Recognition:
     def fingerprint(self) -> str:
         """64 digits that change with the families and with the code that recognises files."""
         digest = hashlib.sha256(Path(__file__).read_bytes())
-        for module in _READERS:
-            digest.update(_source(module.__name__))
+        of_authors = sorted(name for name in sys.modules if f"{name}.".startswith("darkroom."))
+        for module in (*(module.__name__ for module in _READERS), *of_authors):
+            digest.update(_source(module))
         for name, support in self._supports():
             digest.update(f"{name} {support.names!r} {support.base_models!r}".encode())
             digest.update(_source(getattr(support.recognizes_lora, "__module__", "")))

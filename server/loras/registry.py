@@ -68,6 +68,7 @@ class LoraRegistry:
         self._refreshed = 0.0
         self._scanning = asyncio.Lock()
         self._wanted = 0
+        self._last_look = (0, RescanSummary())
         self._linked: frozenset[Path] = frozenset()
         self._stopping = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,25 +99,28 @@ class LoraRegistry:
 
     async def rescan(self) -> RescanSummary:
         """Look at the folders and read what has changed; when this returns, the rest of the
-        registry knows it.
+        registry knows it. Several who ask at once may share a look.
 
         Raises:
             DatabaseUnavailable
         """
-        # Whoever asks later gives the newest files precedence: somebody has just put them there.
         self._wanted += 1
-        total = RescanSummary()
+        own, earlier = self._wanted, RescanSummary()
         while True:
             async with self._scanning:
-                reading = self._reading(self._folders.values(), wanted=self._wanted)
+                number, summary = self._last_look
+                if number >= own or self._stopping.is_set():
+                    return summary.after(earlier)
+                # Whoever asks later ends this look, and with the next one the newest files are
+                # read first: somebody has just put them there.
+                number = self._wanted
+                reading = self._reading(self._folders.values(), wanted=number)
                 summary = await asyncio.to_thread(reading.run)
                 await asyncio.to_thread(self._refresh)
-            total = summary.after(total)
-            if reading.finished or self._stopping.is_set():
-                self._linked = frozenset(reading.linked)
-                if reading.soon:
-                    self._spawn(self._look_again())
-                return total
+                if reading.finished:
+                    self._finish(reading, number, summary.after(earlier))
+                    return summary.after(earlier)
+            earlier = summary.after(earlier)
 
     # --- questions -------------------------------------------------------------------------
 
@@ -247,6 +251,12 @@ class LoraRegistry:
         for sha256 in lora.hashes:
             self._store.forget_facts(sha256)
         self._refresh()
+
+    def _finish(self, reading: Reading, number: int, summary: RescanSummary) -> None:
+        self._last_look = number, summary
+        self._linked = frozenset(reading.linked)
+        if reading.soon:
+            self._spawn(self._look_again())
 
     def _reading(self, folders: Iterable[Folder], wanted: int | None = None) -> Reading:
         def stop() -> bool:
