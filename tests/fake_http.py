@@ -26,6 +26,22 @@ def weights(size: int = 1000, fill: int = 7) -> bytes:
     return len(header).to_bytes(8, "little") + header + body
 
 
+def lora(width: int = 8, fill: int = 7) -> bytes:
+    """A safetensors file with a LoRA of one module, of `width` rows and columns and rank 2."""
+    size = 4 * 2 * width
+    shapes = {"lora_down": [2, width], "lora_up": [width, 2]}
+    told = {
+        f"lora_unet_block_to_q.{role}.weight": {
+            "dtype": "F32",
+            "shape": shape,
+            "data_offsets": [place * size, (place + 1) * size],
+        }
+        for place, (role, shape) in enumerate(shapes.items())
+    }
+    header = json.dumps(told).encode()
+    return len(header).to_bytes(8, "little") + header + bytes([fill]) * (2 * size)
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

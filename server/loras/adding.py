@@ -175,7 +175,7 @@ class LoraAdder:
             return Added(same, was_here=True)
         beside, notes = await companions(reference, offer, sha256, client)
         distinction = sha256[:8] if offer.version is None else str(offer.version.id)
-        placed = await in_thread(place, path, self._folder, path.name, distinction, beside)
+        placed = await in_thread(place, path, self._folder, offer.name, distinction, beside)
         await in_thread(_clear, folder)
         return Added(await self._registered(placed), was_here=False, notes=notes)
 
@@ -203,8 +203,8 @@ class LoraAdder:
     def _copy(self, path: Path, sha256: str) -> Path:
         folder = self._folder / DOWNLOADS / sha256[:16]
         beside = {end: path.with_name(path.stem + end) for end in ENDINGS}
-        found = {end: other for end, other in beside.items() if other.is_file()}
-        own = {} if RECORD in found else {RECORD: download_record(str(path), sha256)}
+        found = {end: other for end, other in beside.items() if other.is_file() and end != RECORD}
+        own = {RECORD: download_record(name_of(Local(path)), sha256)}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             copy = Path(shutil.copyfile(path, folder / path.name))

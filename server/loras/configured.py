@@ -36,8 +36,8 @@ class Configured:
                 return version == version_id
             case Civitai(model):
                 return model == model_id
-            case Local(place):
-                return place in (path, path.resolve()) or source == str(place)
+            case Local(place) if place in (path, path.resolve()):
+                return True
         name = name_of(self.reference)
         inside = isinstance(self.reference, Hub) and (source or "").startswith(f"{name}/")
         return source == name or inside

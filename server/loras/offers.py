@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from server.loras.references import Number, RemoteLora
 from server.source_errors import (
@@ -48,6 +49,13 @@ class Offer:
     def file(self) -> RemoteFile:
         """The file."""
         return self.manifest.files[0]
+
+    @property
+    def name(self) -> str:
+        """What its site calls the file."""
+        files = () if self.version is None else self.version.files
+        named = (file.name for file in files if file.download_url == self.file.url)
+        return next(named, PurePosixPath(self.manifest.main).name)
 
     @property
     def folder_name(self) -> str:

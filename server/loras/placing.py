@@ -56,7 +56,7 @@ def place(source: Path, folder: Path, name: str, distinction: str, beside: Besid
     Args:
         source: the file, on the disk of the folder.
         folder: the folder of LoRAs.
-        name: what its source calls it, with `.safetensors` at its end.
+        name: what its source calls it.
         distinction: is put to the name when there is another file of that name.
         beside: what stands beside it.
 

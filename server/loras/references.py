@@ -96,11 +96,16 @@ def canonical(reference: LoraReference) -> str:
 
 
 def name_of(reference: LoraReference) -> str:
-    """A text that stands for the reference and no other, and holds no query, which may be a key."""
+    """A text that stands for the reference and no other, and that anyone may see: without a query,
+    which may be a key, and without the folders of this machine."""
     text = canonical(reference)
-    if not isinstance(reference, Url) or "?" not in text:
-        return text
-    return f"{shown(text)}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    match reference:
+        case Local(path):
+            return f"file:{path.name}#{digest}"
+        case Url() if "?" in text:
+            return f"{shown(text)}#{digest}"
+    return text
 
 
 def _malformed(text: str) -> MalformedReference:
