@@ -193,7 +193,7 @@ class Gallery:
         with self._database.reading() as connection:
             rows = connection.execute(open_jobs).all()
         for row in rows:
-            missing = set(range(row.params["num_images"])) - set(row.images_done)
+            missing = set(range(row.params.get("num_images", 0))) - set(row.images_done)
             for index in missing:
                 self._files.remove(image_filename(row.id, index))
 
