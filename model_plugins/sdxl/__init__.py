@@ -58,6 +58,11 @@ class SDXLParams(ImageToImageParams, LoraParams):
                     "height": 1024,
                     "seed": 42,
                 },
+                {
+                    "prompt": "masterpiece, best quality, 1girl, portrait, looking at viewer",
+                    "negative_prompt": "worst quality, low quality",
+                    "loras": [{"id": "civitai_1963644", "weight": 0.8, "trigger_weight": 0.5}],
+                },
             ]
         }
     )
@@ -66,7 +71,8 @@ class SDXLParams(ImageToImageParams, LoraParams):
         min_length=1,
         max_length=10_000,
         description="What the image shows: words or tags of any number. `(word:1.3)` weighs a part "
-        "more, `[word]` less, `BREAK` begins a new chunk of 75 tokens, `\\(` is a bracket.",
+        "more, `[word]` less, `BREAK` begins a new chunk of 75 tokens, `\\(` is a bracket; "
+        "`<lora:NAME:WEIGHT>` or `<lora:NAME:WEIGHT:TRIGGER_WEIGHT>` applies a LoRA.",
     )
     negative_prompt: str | None = Field(
         None,

@@ -17,6 +17,11 @@ GUIDE: dict[str, dict[str, Any]] = {
         "seed": 42,
         "loras": [],
     },
+    "With a LoRA that is here; `/api/info` lists their ids": {
+        "prompt": "masterpiece, best quality, 1girl, portrait, looking at viewer",
+        "negative_prompt": "worst quality, low quality",
+        "loras": [{"id": "civitai_1963644", "weight": 0.8, "trigger_weight": 0.5}],
+    },
     "Natural language": {
         "prompt": "a fluffy orange cat sleeping on a sunny windowsill, soft natural light",
         "width": 1024,

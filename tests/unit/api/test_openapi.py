@@ -12,9 +12,13 @@ from pydantic import BaseModel
 
 from server.api.examples import GUIDE
 from server.api.openapi import _add
-from tests.serving import LiveServer, live_server
+from tests.families.lora_files import write
+from tests.serving import LiveServer, live_server, until
 
-SEED_GUIDE = ["1girl", "fluffy orange cat", "snow-capped mountains", "coffee shop"]
+SEED_GUIDE = [
+    *("1girl, solo", "1girl, portrait", "fluffy orange cat"),
+    *("snow-capped mountains", "coffee shop"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +56,10 @@ def test_has_every_native_route(document: dict[str, Any]) -> None:
         "GET /api/sse/gallery", "GET /api/sse/{job_id}", "GET /api/images",
         "GET /api/images/{filename}", "DELETE /api/images/{filename}",
         "GET /api/thumbs/{filename}", "GET /api/models", "GET /api/models/{model}/schema",
-        "POST /api/models/{model}/load", "POST /api/models/{model}/unload", "GET /health",
-        "GET /metrics",
+        "POST /api/models/{model}/load", "POST /api/models/{model}/unload", "GET /api/loras",
+        "POST /api/loras", "POST /api/loras/rescan", "GET /api/loras/{lora}",
+        "PATCH /api/loras/{lora}", "DELETE /api/loras/{lora}", "GET /api/loras/{lora}/preview",
+        "GET /health", "GET /metrics",
     }  # fmt: skip
 
 
@@ -105,15 +111,37 @@ def test_the_request_is_one_models_parameters(server: LiveServer, document: dict
         assert component["properties"].keys() == published["properties"].keys()
 
 
-def test_every_example_is_accepted_as_printed(server: LiveServer, document: dict[str, Any]) -> None:
+def examples(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     body = document["paths"]["/api/generate"]["post"]["requestBody"]
-    examples = body["content"]["application/json"]["examples"]
+    found: dict[str, dict[str, Any]] = body["content"]["application/json"]["examples"]
+    assert all(example["summary"] for example in found.values())
+    return found
+
+
+def test_every_example_is_accepted_as_printed(server: LiveServer, document: dict[str, Any]) -> None:
     default = server.client.get("/api/info").json()["model"]
-    assert next(iter(examples)).startswith(default)
-    for name, example in examples.items():
-        assert example["summary"]
-        answer = server.client.post("/api/generate?dry_run=true", json=example["value"])
-        assert answer.status_code == 200, (name, answer.text)
+    assert next(iter(examples(document))).startswith(default)
+    for name, example in examples(document).items():
+        if not example["value"].get("loras"):
+            answer = server.client.post("/api/generate?dry_run=true", json=example["value"])
+            assert answer.status_code == 200, (name, answer.text)
+
+
+def test_the_examples_with_a_lora_are_accepted_where_it_is(
+    server: LiveServer, document: dict[str, Any]
+) -> None:
+    bodies = [
+        {"model": "sdxl-base", **example["value"]}
+        for example in examples(document).values()
+        if example["value"].get("loras")
+    ]
+    assert {body["model"] for body in bodies} == {"sdxl-base", "illustrious-xl"}
+    lora = server.service.settings.folders.loras / "civitai_1963644.safetensors"
+    write(lora, {"mid_block.attentions.0.transformer_blocks.9.attn2.to_k": (1280, 2048)})
+    until(lambda: server.client.get("/api/loras/civitai_1963644").status_code == 200)
+    for body in bodies:
+        answer = server.client.post("/api/generate?dry_run=true", json=body)
+        assert (answer.status_code, answer.json().get("warnings")) == (200, []), answer.text
 
 
 def test_the_guides_examples_are_there(document: dict[str, Any]) -> None:
