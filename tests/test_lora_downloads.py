@@ -12,7 +12,8 @@ import pytest
 from server.lora_entry import LoraEntry
 from tests.fake_civitai import CIVITAI_KEY
 from tests.fake_sources import FakeSources, lora, sha256
-from tests.serving import LiveServer, conform, live_server, problem, until
+from tests.lora_downloading import ask, jobs, loras, serve, until_bytes
+from tests.serving import LiveServer, conform, problem, until
 from tests.support import know_hub
 
 VERSION, MODEL = 1963644, 1377820
@@ -47,35 +48,6 @@ def fake(sources: FakeSources) -> FakeSources:
     sources.faults.clear()
     sources.seen.clear()
     return sources
-
-
-def serve(fake: FakeSources, data: Path, **settings: Any) -> Any:
-    known = {"civitai_url": fake.civitai_url, "allow_private_sources": True}
-    return live_server(data, **{**known, **settings})
-
-
-def ask(server: LiveServer, ref: str) -> str:
-    """The id of the job for a LoRA."""
-    answer = server.client.post("/api/loras", json={"ref": ref})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["job_id"])
-
-
-def until_bytes(server: LiveServer, job_id: str, size: int) -> dict[str, Any]:
-    """The job, once so many bytes of its LoRA are there."""
-    until(lambda: (server.snapshot(job_id)["download"] or {"bytes": 0})["bytes"] >= size)
-    return server.snapshot(job_id)
-
-
-def loras(server: LiveServer) -> dict[str, dict[str, Any]]:
-    """The LoRAs that no family brought, by their names."""
-    found = server.client.get("/api/loras").json()["loras"]
-    return {each["name"]: each for each in found if not each["bundled"]}
-
-
-def jobs(server: LiveServer) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = server.client.get("/api/jobs").json()["jobs"]
-    return found
 
 
 def test_a_lora_is_brought_and_usable(shared: LiveServer, fake: FakeSources) -> None:
