@@ -33,7 +33,8 @@ class FolderWatch:
         """
         Args:
             places: the folders, asked again and again; those that are missing are waited for.
-            changed: called after changes, and when a folder has appeared or gone.
+            changed: called after changes, when a folder has appeared or gone, and once when the
+                watch has begun.
         """
         self._places = places
         self._changed = changed
@@ -66,6 +67,7 @@ class FolderWatch:
         if not present:
             await self._pause()
             return
+        fresh = True
         async for changes in awatch(
             *(path for path, _, _ in present),
             watch_filter=_is_shown,
@@ -76,8 +78,10 @@ class FolderWatch:
             force_polling=self._polling or None,
             ignore_permission_denied=True,
         ):
-            if changes:
+            # What happened before the watch began, nobody was told.
+            if changes or fresh:
                 await self._changed()
+            fresh = False
             if await asyncio.to_thread(self._present) != present:
                 return
 
