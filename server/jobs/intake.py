@@ -61,21 +61,23 @@ class Intake:
             earlier = await asyncio.to_thread(self._store.find_by_key, key)
             if earlier is not None:
                 return await self._views.snapshot(earlier)
-        resolved = self._resolve(body)
+        resolved = await self._resolve(body)
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._take(resolved, key))
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """See `GenerationService.plan`."""
-        resolved = self._resolve(body)
+        resolved = await self._resolve(body)
         params, _ = await self._images_of(resolved)
         resolved = replace(resolved, params=params)
         rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
         needs_load = not self._residency.is_loaded(resolved.card)
         return submission.plan(resolved, rate, needs_load=needs_load)
 
-    def _resolve(self, body: Mapping[str, Any]) -> Resolved:
-        return self._loras.complete(self._catalog.resolve(body, self._residency.current))
+    async def _resolve(self, body: Mapping[str, Any]) -> Resolved:
+        resolved = self._catalog.resolve(body, self._residency.current)
+        # Looking for the nearest of thousands of names takes a moment.
+        return await asyncio.to_thread(self._loras.complete, resolved)
 
     async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
         # One at a time: the limit holds, and the queue has the order of the database.
