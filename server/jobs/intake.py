@@ -61,21 +61,21 @@ class Intake:
             earlier = await asyncio.to_thread(self._store.find_by_key, key)
             if earlier is not None:
                 return await self._views.snapshot(earlier)
-        resolved = await self._resolve(body)
+        resolved = self._catalog.resolve(body, self._residency.current)
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._take(resolved, key))
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """See `GenerationService.plan`."""
-        resolved = await self._resolve(body)
+        resolved = self._catalog.resolve(body, self._residency.current)
+        resolved = await self._completed(resolved)
         params, _ = await self._images_of(resolved)
         resolved = replace(resolved, params=params)
         rate = await asyncio.to_thread(self._gallery.seconds_per_work, resolved.card.id)
         needs_load = not self._residency.is_loaded(resolved.card)
         return submission.plan(resolved, rate, needs_load=needs_load)
 
-    async def _resolve(self, body: Mapping[str, Any]) -> Resolved:
-        resolved = self._catalog.resolve(body, self._residency.current)
+    async def _completed(self, resolved: Resolved) -> Resolved:
         # Looking for the nearest of thousands of names takes a moment.
         return await asyncio.to_thread(self._loras.complete, resolved)
 
@@ -93,6 +93,7 @@ class Intake:
     async def _take(self, resolved: Resolved, key: IdempotencyKey | None) -> JobSnapshot:
         """Accept a request, with its images kept first; a refused one leaves none behind."""
         self._check_open()
+        resolved = await self._completed(resolved)
         params, found = await self._images_of(resolved)
         job = submission.new_job(replace(resolved, params=params))
         kept = await asyncio.to_thread(self._inputs.keep, found) if found else {}
