@@ -7,12 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select
+from sqlalchemy import create_engine, insert, select, text
 
-from server.database import HEAD, Database, examine, metadata, state
+from server.database import HEAD, Database, examine, lora_facts, lora_files, metadata, state
 from server.errors import DatabaseUnreadable
 from server.memory import Memory
 from server.migrations.run import configuration
@@ -49,6 +50,35 @@ def test_an_opened_database_keeps_what_it_has(tmp_path: Path) -> None:
     with second.reading() as connection:
         assert connection.execute(select(state.c.value)).scalar() == 1
     second.close()
+
+
+def test_a_database_of_the_first_revision_gets_the_new_tables_and_keeps_its_rows(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "darkroom.db"
+    config = configuration()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(insert(state).values(key="a", value=[1]))
+        connection.execute(
+            text(
+                "INSERT INTO images VALUES (7, 'f.png', 'j', 0, 'm', 'f', 'a red house', 64, 64, "
+                "'{}', '2026-01-01', 1.0, 9)"
+            )
+        )
+    engine.dispose()
+    assert examine(path)[0] == "0001"
+    database = Database(path)
+    with database.reading() as connection:
+        assert connection.execute(select(state.c.value)).scalars().all() == [[1]]
+        found = text("SELECT rowid FROM images_search WHERE images_search MATCH 'house'")
+        assert connection.execute(found).scalars().all() == [7]
+        assert connection.execute(select(lora_files)).all() == []
+        assert connection.execute(select(lora_facts)).all() == []
+    database.close()
+    assert examine(path)[0] == HEAD
 
 
 @pytest.mark.parametrize(
