@@ -20,8 +20,7 @@ def acquire(folders: Folders) -> FileLock:
         FolderUnusable: a folder cannot be made or written.
         FolderInUse: another server holds it.
     """
-    for folder in folders.all:
-        _make(folder)
+    make(folders)
     lock = FileLock(folders.database.with_suffix(".lock"), timeout=0)
     try:
         lock.acquire()
@@ -31,6 +30,16 @@ def acquire(folders: Folders) -> FileLock:
             "folder with --data."
         ) from None
     return lock
+
+
+def make(folders: Folders) -> None:
+    """Make the folders.
+
+    Raises:
+        FolderUnusable: one of them cannot be made or written.
+    """
+    for folder in folders.all:
+        _make(folder)
 
 
 def _make(folder: Path) -> None:

@@ -9,6 +9,9 @@ from rich.console import Console
 
 from server.errors import DarkroomError, InvalidParameters
 
+#: Columns that no line of a table has.
+UNCUT = 10_000
+
 # Paths and prompts may hold what rich would take for markup, and a piped line must stay one line.
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=True)
@@ -28,3 +31,19 @@ def report(error: DarkroomError) -> None:
 def print_json(data: Any) -> None:
     """Print JSON for other programs."""
     out.print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_table(table: Any) -> None:
+    """Print a table of rich's. Other programs read whole lines; only on a terminal columns are
+    narrowed to fit."""
+    console = out if out.is_terminal else Console(file=out.file, width=UNCUT, highlight=False)
+    console.print(table, soft_wrap=False)
+
+
+def size_of(size: int) -> str:
+    """Bytes for people; "" for none."""
+    if not size:
+        return ""
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

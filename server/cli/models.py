@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from server.cli.console import err, out, print_json
+from server.cli.console import err, out, print_json, print_table, size_of
 from server.cli.options import (
     ConfigOption,
     DataOption,
     JsonOption,
     PluginFolderOption,
     examples,
+    settings_of,
 )
 from server.config import Settings, load_settings
 from server.errors import FolderUnusable, JobFailure
@@ -31,9 +32,6 @@ app = typer.Typer(
     epilog=examples("darkroom models", "darkroom models pull ID", "darkroom models remove ID"),
     invoke_without_command=True,
 )
-
-#: Columns that no line of the table has.
-UNCUT = 10_000
 
 ModelsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids or aliases.")]
 
@@ -70,7 +68,7 @@ def pull(
     Some models want a licence accepted at their page and a key: HF_TOKEN, CIVITAI_API_KEY.
     What fails does not keep the others; the exit status is 1 then.
     """
-    catalog = _catalog(_settings(context, config, data, plugin_folder))
+    catalog = _catalog(settings_of(context, config, data, plugin_folder))
     failed = False
     for card_id in [catalog.find(name)[1].id for name in ids]:
         try:
@@ -111,15 +109,15 @@ def remove(
     What other models use as well stays, and so do files that Darkroom did not download: those of
     the hub's own cache, and local ones.
     """
-    catalog = _catalog(_settings(context, config, data, plugin_folder))
+    catalog = _catalog(settings_of(context, config, data, plugin_folder))
     for card_id in [catalog.find(name)[1].id for name in ids]:
         folders = catalog.downloads(card_id)
         size = sum(map(_bytes, folders))
         if not folders:
             out.print(f"{card_id}: nothing to remove; what other models use as well stays")
-        elif yes or typer.confirm(f"Remove {_size(size)} of {card_id}?", err=True):
+        elif yes or typer.confirm(f"Remove {size_of(size)} of {card_id}?", err=True):
             _remove(folders)
-            out.print(f"{card_id}: {_size(size)} are free now")
+            out.print(f"{card_id}: {size_of(size)} are free now")
 
 
 def _remove(folders: Iterable[Path]) -> None:
@@ -135,37 +133,10 @@ def _bytes(folder: Path) -> int:
 
 
 def _fetch(catalog: ModelCatalog, card_id: str) -> None:
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from server.cli.progress import download_bar
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, redirect_stdout=False) as progress:
-        task = progress.add_task(card_id, total=None)
-
-        def show(there: int, total: int | None) -> None:
-            progress.update(task, completed=there, total=total)
-
+    with download_bar(card_id) as show:
         asyncio.run(catalog.fetch(card_id, show))
-
-
-def _settings(
-    context: typer.Context, config: Path | None, data: Path | None, plugin_folder: Path | None
-) -> Settings:
-    """The settings by the options after the subcommand's name, else by those before it."""
-    own = {"config": config, "data": data, "plugin_folder": plugin_folder}
-    return load_settings(**{name: own[name] or before for name, before in context.obj.items()})
 
 
 def _catalog(settings: Settings) -> ModelCatalog:
@@ -184,7 +155,6 @@ def _models(settings: Settings) -> list[ModelStatus]:
 
 
 def _print_table(found: list[ModelStatus]) -> None:
-    from rich.console import Console
     from rich.table import Column, Table
 
     ids = Column("Model", no_wrap=True, min_width=max(len(model.id) for model in found))
@@ -196,16 +166,8 @@ def _print_table(found: list[ModelStatus]) -> None:
             model.title,
             model.family,
             model.state.replace("_", " "),
-            _size(model.size_bytes),
+            size_of(model.size_bytes),
             model.license,
         )
-    # Other programs read whole lines; only on a terminal columns are narrowed to fit.
-    console = out if out.is_terminal else Console(file=out.file, width=UNCUT, highlight=False)
-    console.print(table, soft_wrap=False)
+    print_table(table)
     out.print("* the model of requests that name none, until a running server loads another")
-
-
-def _size(size: int) -> str:
-    if not size:
-        return ""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from server.config import Settings
+from server.config import Settings, load_settings
 
 
 def setting(name: str, *flags: str) -> Any:
@@ -38,3 +38,15 @@ DataOption = Annotated[Path | None, setting("data")]
 PluginFolderOption = Annotated[Path | None, setting("plugin_folder")]
 DeviceOption = Annotated[str | None, setting("device")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def settings_of(
+    context: typer.Context, config: Path | None, data: Path | None, plugin_folder: Path | None
+) -> Settings:
+    """The settings by the options after a subcommand's name, else by those before it.
+
+    Raises:
+        ConfigurationError: see `load_settings`.
+    """
+    own = {"config": config, "data": data, "plugin_folder": plugin_folder}
+    return load_settings(**{name: own[name] or before for name, before in context.obj.items()})

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from server.cli.console import err
 from server.snapshots import JobSnapshot
+from server.sources.progress import Listener
 
 
 class Display(Protocol):
@@ -116,3 +127,22 @@ def _detail(snapshot: JobSnapshot) -> str:
     if snapshot.eta_seconds is not None:
         parts.append(f"{snapshot.eta_seconds:.0f} s left")
     return ", ".join(parts)
+
+
+@contextmanager
+def download_bar(name: str) -> Iterator[Listener]:
+    """A bar for a download; what it gives takes the bytes that are there and those in all."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, redirect_stdout=False) as progress:
+        task = progress.add_task(name, total=None)
+
+        def show(there: int, total: int | None) -> None:
+            progress.update(task, completed=there, total=total)
+
+        yield show

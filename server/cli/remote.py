@@ -123,6 +123,7 @@ def read_snapshot(text: str) -> JobSnapshot:
         "status": JobStatus(data["status"]),
         "preview": None,
         "images": tuple(data["images"]),
+        "loras": tuple(data.get("loras", ())),
         "warnings": tuple(data["warnings"]),
     }
     return JobSnapshot(**known)

@@ -231,8 +231,17 @@ class LoraRegistry:
         Raises:
             DatabaseUnavailable
         """
-        facts = None if version is None else version_facts(version)
-        await asyncio.to_thread(self._store.note_civitai, sha256, facts)
+        await self.note_answers({sha256: version})
+
+    async def note_answers(self, answers: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Keep what civitai says of several files, by their SHA-256; see `note_civitai`.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        for sha256, version in answers.items():
+            facts = None if version is None else version_facts(version)
+            await asyncio.to_thread(self._store.note_civitai, sha256, facts)
         await asyncio.to_thread(self._refresh)
 
     # --- inside ----------------------------------------------------------------------------

@@ -1,0 +1,336 @@
+"""`darkroom loras`: list, add, show, identify, remove."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from server.cli.console import err, out, print_json, print_table, size_of
+from server.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    PluginFolderOption,
+    examples,
+    settings_of,
+)
+from server.config import Settings
+from server.errors import JobFailure, MalformedReference
+
+if TYPE_CHECKING:
+    from server.loras.adding import Added, LoraAdder
+    from server.loras.record import LoraRecord
+    from server.loras.registry import LoraRegistry
+
+app = typer.Typer(
+    help="List the LoRAs, add some, look them up on civitai, or remove some.",
+    epilog=examples(
+        "darkroom loras",
+        "darkroom loras add 1963644",
+        "darkroom loras identify --online",
+    ),
+    invoke_without_command=True,
+)
+
+FamilyOption = Annotated[
+    str | None, typer.Option("--family", help="Only those of this model family.")
+]
+LoraArgument = Annotated[str, typer.Argument(metavar="LORA", help="An id, a file name or a name.")]
+
+
+@app.callback()
+def loras(
+    context: typer.Context,
+    *,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+    family: FamilyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the LoRAs: their ids for requests, and the words that they were trained on."""
+    context.obj = {"config": config, "data": data, "plugin_folder": plugin_folder}
+    if context.invoked_subcommand is None:
+        asyncio.run(_list(settings_of(context, None, None, None), family, as_json))
+
+
+@app.command("list", epilog=examples("darkroom loras list --family NAME"))
+def list_loras(
+    context: typer.Context,
+    *,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+    family: FamilyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the LoRAs, as `darkroom loras` alone does."""
+    asyncio.run(_list(settings_of(context, config, data, plugin_folder), family, as_json))
+
+
+@app.command(
+    epilog=examples(
+        "darkroom loras add 1963644",
+        "darkroom loras add urn:air:sdxl:lora:civitai:1377820@1963644",
+        "darkroom loras add org/name:style.safetensors",
+        "darkroom loras add ~/Downloads/style.safetensors",
+    )
+)
+def add(
+    context: typer.Context,
+    refs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REF...",
+            help="A civitai URN, page address or version number, org/name[:file] of the Hugging "
+            "Face hub, an https address, or a file.",
+        ),
+    ],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+) -> None:
+    """Bring LoRAs into the folder; what was begun before goes on where it stopped.
+
+    A server that runs on the folder knows them within seconds. Civitai wants a key for most
+    downloads: CIVITAI_API_KEY. What fails does not keep the others; the exit status is 1 then.
+    """
+    settings = settings_of(context, config, data, plugin_folder)
+    # The hub's `org/name/x.safetensors` looks like a path, too.
+    texts = [str(Path(ref).absolute()) if Path(ref).is_file() else ref for ref in refs]
+    if not asyncio.run(_add_all(settings, texts)):
+        raise typer.Exit(1)
+
+
+@app.command(epilog=examples("darkroom loras show civitai_1963644"))
+def show(
+    context: typer.Context,
+    lora: LoraArgument,
+    *,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of a LoRA."""
+    settings = settings_of(context, config, data, plugin_folder)
+    record = asyncio.run(_find(settings, lora))
+    if as_json:
+        print_json(_plain(record))
+        return
+    for name, value in _plain(record).items():
+        if value not in (None, "", (), {}):
+            out.print(f"{name.replace('_', ' ') + ':':<18}{_words(value)}")
+
+
+@app.command(epilog=examples("darkroom loras identify", "darkroom loras identify --online --again"))
+def identify(
+    context: typer.Context,
+    *,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask civitai about the files that are not known.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also about those that it did not know before.")
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+) -> None:
+    """Tell which LoRAs are known to be versions on civitai, and look the others up there.
+
+    They are looked up by the hashes of their files; nothing else is sent. What civitai does not
+    know is not asked about again.
+    """
+    settings = settings_of(context, config, data, plugin_folder)
+    asyncio.run(_identify(settings, online=online, again=again))
+
+
+@app.command(epilog=examples("darkroom loras remove civitai_1963644 --file"))
+def remove(
+    context: typer.Context,
+    lora: LoraArgument,
+    *,
+    file: Annotated[
+        bool, typer.Option("--file", help="Its file too, its copies, and what lies beside them.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    plugin_folder: PluginFolderOption = None,
+) -> None:
+    """Forget what you have changed of a LoRA and what civitai said of it; with --file remove it."""
+    settings = settings_of(context, config, data, plugin_folder)
+    record = asyncio.run(_find(settings, lora))
+    what = f"{record.id} with its file {record.path}" if file else f"what is noted of {record.id}"
+    if yes or typer.confirm(f"Remove {what}?", err=True):
+        asyncio.run(_remove(settings, record.id, file))
+        out.print(f"{record.id}: removed" if file else f"{record.id}: forgotten; its file stays")
+
+
+# --- the registry --------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _registry(settings: Settings) -> AsyncIterator[LoraRegistry]:
+    """What lies in the folder now, also while a server runs on it.
+
+    Raises:
+        StartupError: the folders or the database cannot be used.
+    """
+    from server import datafolder
+    from server.database import Database
+    from server.loras.configured import configured
+    from server.loras.registry import LoraRegistry
+    from server.plugins.manager import discover
+
+    families = discover(settings.plugin_folder, settings.models).families
+    entries = configured(settings.loras, settings.civitai_url)
+    datafolder.make(settings.folders)
+    database = Database(settings.folders.database)
+    registry = LoraRegistry(database, settings.folders.loras, families, entries=entries)
+    try:
+        await registry.start(watch=False)
+        await registry.rescan()
+        yield registry
+    finally:
+        await registry.stop()
+        database.close()
+
+
+async def _find(settings: Settings, name: str) -> LoraRecord:
+    async with _registry(settings) as registry:
+        return registry.find(name)
+
+
+async def _list(settings: Settings, family: str | None, as_json: bool) -> None:
+    async with _registry(settings) as registry:
+        found = [each for each in registry.records() if family in (None, each.family)]
+    if as_json:
+        print_json({"loras": [_plain(record) for record in found]})
+    elif found:
+        _print_table(found)
+    else:
+        err.print(f"There are no LoRAs in {settings.folders.loras}. `darkroom loras add` gets one.")
+
+
+async def _add_all(settings: Settings, refs: Sequence[str]) -> bool:
+    """Add LoRAs, one after the other; whether all are here."""
+    from server.loras.adding import LoraAdder
+
+    failed = False
+    async with _registry(settings) as registry:
+        adder = LoraAdder.of(settings, registry)
+        for ref in refs:
+            try:
+                _tell(await _add(adder, ref, settings.civitai_url))
+            except (JobFailure, MalformedReference) as error:
+                failed = True
+                err.print(f"{_shown(ref)}: {error.code}: {error.message}", style="red")
+    return not failed
+
+
+async def _add(adder: LoraAdder, ref: str, civitai_url: str) -> Added:
+    from server.cli.progress import download_bar
+    from server.loras.references import read
+
+    reference = read(ref, civitai_url)
+    with download_bar(_shown(ref)) as listener:
+        return await adder.add(reference, listener)
+
+
+def _shown(ref: str) -> str:
+    from server.sources.references import shown
+
+    return shown(ref)
+
+
+def _tell(added: Added) -> None:
+    record = added.record
+    for note in added.notes:
+        err.print(f"warning: {note}", style="yellow")
+    if record.unsupported is not None:
+        err.print(f"warning: no model here can use it: {record.unsupported}", style="yellow")
+    out.print(f"{record.id}{' is here' if added.was_here else ''}: {record.path}")
+
+
+async def _identify(settings: Settings, *, online: bool, again: bool) -> None:
+    from server.loras.adding import client_of
+    from server.loras.identifying import identify as ask
+    from server.loras.identifying import unanswered
+
+    async with _registry(settings) as registry:
+        if online:
+            hashes = unanswered(registry, again=again)
+            found = 0
+            async with client_of(settings) as client:
+                async for answer in ask(hashes, registry, client):
+                    found += answer.version is not None
+            err.print(f"Civitai was asked about {len(hashes)} files and knows {found}.")
+            _nudge(settings.folders.loras)
+        unknown = set(registry.unidentified())
+        for record in registry.records():
+            if not record.bundled:
+                out.print(f"{record.id}  {record.name}: {_standing(record, unknown)}")
+
+
+def _standing(record: LoraRecord, unknown: set[str]) -> str:
+    if record.version_id is not None:
+        return f"civitai:{record.model_id or ''}@{record.version_id}"
+    if record.sha256 in unknown:
+        return "not known; `darkroom loras identify --online` asks civitai"
+    return "not on civitai"
+
+
+async def _remove(settings: Settings, lora_id: str, file: bool) -> None:
+    async with _registry(settings) as registry:
+        await registry.delete(lora_id, file=file)
+    _nudge(settings.folders.loras)
+
+
+def _nudge(folder: Path) -> None:
+    """Let a server that watches the folder look at it again."""
+    path = folder / f"changed-{os.getpid()}.tmp"
+    try:
+        path.touch()
+        path.unlink()
+    except OSError as error:
+        err.print(f"A running server has to look again, by itself it cannot: {error}")
+
+
+# --- words ---------------------------------------------------------------------------------
+
+
+def _plain(record: LoraRecord) -> dict[str, Any]:
+    """A record as JSON has it."""
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(record).items()
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items())
+    return str(value)
+
+
+def _print_table(found: Sequence[LoraRecord]) -> None:
+    from rich.table import Column, Table
+
+    ids = Column("LoRA", no_wrap=True, min_width=max(len(record.id) for record in found))
+    table = Table(ids, "Name", "Family", "Trigger words", "Size", box=None)
+    for record in found:
+        family = record.family or "unsupported"
+        words = ", ".join(record.trigger_words)
+        table.add_row(record.id, record.name, family, words, size_of(record.size))
+    print_table(table)
