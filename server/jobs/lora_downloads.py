@@ -102,7 +102,7 @@ class LoraDownloads:
         """Cancel a live job; what is there of the file stays for a while. False: it is none of
         these."""
         task = self._tasks.get(job_id)
-        if task is None:
+        if task is None or self._feed.current(job_id) is None:  # its end was told already
             return False
         if job_id not in self._cancelled | self._ending:
             self._cancelled.add(job_id)
@@ -135,8 +135,10 @@ class LoraDownloads:
             if self._closed:
                 raise ShuttingDown("The server is stopping. Send the request again later.")
             for job in self._live.values():
-                if job.params["ref"] == ref and job.id not in self._cancelled:
-                    return self._feed.current(job.id) or snapshot_of(job)
+                current = self._feed.current(job.id)
+                same = job.params["ref"] == ref and job.id not in self._cancelled
+                if same and current is not None:
+                    return current
             if len(self._live) >= MOST:
                 raise QueueFull(f"{MOST} downloads wait already. Try again later.")
             return self.begin(await asyncio.to_thread(self._store.create, _new_job(ref)))
