@@ -13,8 +13,9 @@ from server.lora_entry import LoraEntry
 from tests.fake_civitai import CIVITAI_KEY
 from tests.fake_sources import FakeSources, lora, sha256
 from tests.lora_downloading import ask, jobs, loras, serve, until_bytes
+from tests.servers import ServerProcess
 from tests.serving import LiveServer, conform, problem, until
-from tests.support import know_hub
+from tests.support import PLUGINS, know_hub
 
 VERSION, MODEL = 1963644, 1377820
 LARGE = lora(200_000)
@@ -151,6 +152,31 @@ def test_a_restart_goes_on_where_it_stopped(sources: FakeSources, tmp_path: Path
     assert ranges[0] is None and int(str(ranges[-1]).removeprefix("bytes=")[:-1]) >= 500_000
 
 
+def test_a_killed_server_goes_on_where_it_stopped(sources: FakeSources, tmp_path: Path) -> None:
+    data = lora(200_000, fill=9)
+    blob = f"/blobs/{sha256(data)}"
+    sources.add_lora(85, 8, data)
+    sources.fail(blob, sources.stall(data, 1_000_000))
+    config = tmp_path / "darkroom.toml"
+    config.write_text(
+        f'plugin_folder = "{PLUGINS}"\ndefault_model = "colours"\npreload = false\n'
+        f'allow_private_sources = true\ncivitai_url = "{sources.civitai_url}"\n'
+    )
+    with ServerProcess(tmp_path / "data", "--config", str(config)) as server:
+        job_id = server.client.post("/api/loras", json={"ref": "85"}).json()["job_id"]
+        for shown in server.snapshots(job_id):
+            if shown["download"] and shown["download"]["bytes"] >= 500_000:
+                break
+        server.kill()
+    with ServerProcess(tmp_path / "data", "--config", str(config)) as server:
+        done = server.wait(job_id)
+        assert (done["status"], done["lora"]) == ("completed", "civitai_85")
+        path = tmp_path / "data" / "loras" / "lora_85.safetensors"
+        assert path.read_bytes() == data
+    begun = str(sources.requests(blob)[-1].headers["Range"]).removeprefix("bytes=")[:-1]
+    assert int(begun) >= 500_000
+
+
 @pytest.mark.parametrize(
     "ref", ["/etc/passwd", "./x.safetensors", "~/x.safetensors", "x.ckpt", "", "some words"]
 )
@@ -192,14 +218,17 @@ def test_the_configuration_s_loras_are_brought_and_described(
         assert (kept["weight"], kept["trigger_words"]) == (1.5, ["my words"])
 
 
-def test_the_key_stays_at_civitai(fake: FakeSources, tmp_path: Path) -> None:
+def test_the_key_stays_at_civitai(
+    fake: FakeSources, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     fake.add_lora(91, 9, lora(fill=8))
     page = f"{fake.civitai_url}/api/download/models/91?token={CIVITAI_KEY}"
     with serve(fake, tmp_path) as server:
         job_id = ask(server, page)
         assert server.finish(job_id)["lora"] == "civitai_91"
         shown = json.dumps(server.client.get(f"/api/jobs/{job_id}").json())
-    assert CIVITAI_KEY not in shown
+    assert CIVITAI_KEY not in shown and CIVITAI_KEY not in caplog.text
     for seen in fake.seen:
         has_key = CIVITAI_KEY in str(seen.headers.get("Authorization"))
         assert has_key == (f"http://{seen.host}" == fake.civitai_url), seen

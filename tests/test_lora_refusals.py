@@ -190,21 +190,15 @@ def test_another_type_is_refused_before_a_byte_is_asked_for(
     assert fake.requests(DOWNLOAD) == [] == fake.requests(BLOB)
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://127.0.0.1/x.safetensors",
-        "https://169.254.169.254/x.safetensors",
-        "https://localhost/x.safetensors",
-        "http://example.org/x.safetensors",
-    ],
-)
 def test_no_request_makes_the_server_read_what_only_it_can_reach(
-    fake: FakeSources, tmp_path: Path, address: str
+    fake: FakeSources, tmp_path: Path
 ) -> None:
+    hosts = ("https://127.0.0.1", "https://169.254.169.254", "https://localhost", "http://e.org")
     with serve(fake, tmp_path, allow_private_sources=False) as server:
-        failed = server.finish(ask(server, address))
-        assert failed["error"]["code"] == "forbidden_address"
+        for host in hosts:
+            failed = server.finish(ask(server, f"{host}/x.safetensors"))
+            assert failed["error"]["code"] == "forbidden_address"
+        assert kept(server) == []
     assert fake.seen == []
 
 

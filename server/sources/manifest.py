@@ -105,7 +105,7 @@ class RemoteFile:
         if self.limit is not None and size > self.limit:
             raise FileTooLarge(
                 f"{self.path} has {size} bytes or more, and {self.limit} are allowed. Allow more "
-                "in the settings, or name another file."
+                "(`max_lora_bytes`), or name another file."
             )
 
     def can_have(self, size: int) -> bool:
