@@ -29,6 +29,7 @@ from server import cli, errors, generation  # noqa: E402
 from server.api import openapi  # noqa: E402
 from server.app import create_app  # noqa: E402
 from server.config import PREFIX, Settings  # noqa: E402
+from server.lora_entry import LoraEntry  # noqa: E402
 from server.model_entry import ModelEntry  # noqa: E402
 from server.plugins import spec  # noqa: E402
 
@@ -74,6 +75,9 @@ def settings_page() -> str:
         "## ModelEntry\n\nA `[[models]]` table of `darkroom.toml`; "
         "[sources and formats](../how-to/sources-and-formats.md#models-of-your-own) shows some.",
         _properties(ModelEntry.model_json_schema()),
+        "## LoraEntry\n\nA `[[loras]]` table of `darkroom.toml`; "
+        "[LoRAs](../how-to/loras.md#get-loras) shows one.",
+        _properties(LoraEntry.model_json_schema()),
     )
 
 
