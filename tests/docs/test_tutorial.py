@@ -18,12 +18,13 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.test_docs import ARGUMENTS, CHROMIUM, MISSING
 from tests.browser.test_docs import pytestmark as needs_chromium
-from tests.docs.pages import DOCS, ROOT, blocks, name
+from tests.docs.pages import DOCS, ROOT, blocks, name, prose
 from tests.servers import ServerProcess
 
 README = ROOT / "README.md"
 TUTORIAL = DOCS / "tutorial.md"
 IMAGES = DOCS / "how-to" / "image-to-image.md"
+LORAS = DOCS / "how-to" / "loras.md"
 FAMILIES = sorted((DOCS / "families").glob("*.md"))
 ADDRESS = "http://127.0.0.1:8000"
 
@@ -179,6 +180,20 @@ def test_the_ways_to_give_an_image_work_as_printed(
     assert recipes[0]["init_image"] == recipes[2]["init_image"], "the same file"
     assert all(recipe["init_image"].startswith("input:") for recipe in recipes)
     assert [job["warnings"] for job in jobs] == [[]] * 3
+
+
+def test_the_page_about_loras_works_as_printed(server: ServerProcess, tmp_path: Path) -> None:
+    reader = Reader(server, tmp_path)
+    _, shown, listed, rescan, edited = reader.follow(LORAS)
+    assert [lora["name"] for lora in listed.json()["loras"]] == ["Neon"]
+    assert rescan.json()["total"] == 2
+    assert (edited.json()["weight"], edited.json()["notes"]) == (0.8, "for nights")
+    job = server.wait(shown.json()["job_id"])
+    assert job["status"] == "completed"
+    (said,) = re.findall(r'`"loras": \[(\{[^`]*?), …\}\]`', prose(LORAS).replace("\n", " "))
+    (lora,) = job["loras"]
+    words = json.loads(f"{said}}}")
+    assert {word: lora[word] for word in words} == words
 
 
 @pytest.mark.parametrize("page", FAMILIES, ids=name)
