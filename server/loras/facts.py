@@ -58,11 +58,10 @@ _NAMES = tuple(field.name for field in fields(Facts))
 
 def merged(sources: Iterable[Facts]) -> Facts:
     """What several sources say together: of each fact, what the first says that knows it."""
-    said = list(sources)
-    values = {
-        name: next((value for facts in said if (value := getattr(facts, name)) is not None), None)
-        for name in _NAMES
-    }
+    values: dict[str, Any] = {}
+    for facts in reversed(list(sources)):
+        told = ((name, getattr(facts, name)) for name in _NAMES)
+        values |= {name: value for name, value in told if value is not None}
     return Facts(**values)
 
 

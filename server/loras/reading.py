@@ -53,8 +53,11 @@ class Reading:
     """One look at the folders. Blocks.
 
     Attributes:
+        stop: asked before each file that is to be read; true ends the look.
+        give_up: asked while one is read; true ends it there.
+        progress: called after each file that was read.
         linked: folders outside of them that links lead to.
-        finished: whether all files have been read; else `stop` ended it before.
+        finished: whether all files have been read.
         soon: whether another look is needed in a moment, without any change in the folders.
     """
 
@@ -62,6 +65,7 @@ class Reading:
     recognition: Recognition
     folders: Sequence[Folder]
     stop: Callable[[], bool] = lambda: False
+    give_up: Callable[[], bool] = lambda: False
     progress: Callable[[], None] = lambda: None
     linked: set[Path] = field(default_factory=set)
     finished: bool = True
@@ -69,8 +73,7 @@ class Reading:
     _counts: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> RescanSummary:
-        """Look at every file, and read those that have changed; `progress` is called after each
-        of them.
+        """Look at every file, and read those that have changed.
 
         Raises:
             DatabaseUnavailable
@@ -159,7 +162,7 @@ class Reading:
             self.soon = True
             raise NotWhole("it was written to just now")
         examined = examine(file.path, file.stamp.size, self.recognition)
-        digests = hashes(file.path, examined.header, self.stop)
+        digests = hashes(file.path, examined.header, self.give_up)
         status = file.path.stat()
         if Stamp(status.st_size, status.st_mtime_ns) != file.stamp:
             self.soon = True

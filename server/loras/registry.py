@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ from server.plugins.types import ModelFamily
 
 log = logging.getLogger(__name__)
 
-#: Least seconds between two new indexes while files are read.
+#: Least seconds between two new indexes while files are read, and how many times as long as making
+#: one takes the reading goes on.
 _REFRESH = 0.25
+_READ_ON = 8
 
 #: Seconds after which a file that was just being written is looked at again.
 _AGAIN = 0.3
@@ -65,7 +68,7 @@ class LoraRegistry:
         self._folders = {folder.key: folder for folder in _folders(folder, families)}
         self._index = LoraIndex()
         self._refreshing = threading.Lock()
-        self._refreshed = 0.0
+        self._refresh_at = 0.0
         self._scanning = asyncio.Lock()
         self._wanted = 0
         self._last_look = (0, RescanSummary())
@@ -82,11 +85,12 @@ class LoraRegistry:
         bundled = [folder for folder in self._folders.values() if folder.bundled]
         await asyncio.to_thread(self._refresh)
         if bundled:
-            await asyncio.to_thread(self._reading(bundled).run)
+            with _told_if_unavailable():
+                await asyncio.to_thread(self._reading(bundled).run)
             await asyncio.to_thread(self._refresh)
         self._spawn(self._look())
         if watch:
-            self._watch = FolderWatch(self._places, self._look)
+            self._watch = FolderWatch(self._places, self._notice)
             self._spawn(self._watch.run())
 
     async def stop(self) -> None:
@@ -276,16 +280,18 @@ class LoraRegistry:
             recognition=self._recognition,
             folders=tuple(folders),
             stop=stop,
+            give_up=self._stopping.is_set,
             progress=self._progress,
         )
 
     def _progress(self) -> None:
-        if time.monotonic() - self._refreshed >= _REFRESH:
+        if time.monotonic() >= self._refresh_at:
             self._refresh()
 
     def _refresh(self) -> None:
         """Make a new index of what is stored now. Blocks."""
         with self._refreshing:
+            began = time.monotonic()
             known = self._store.facts()
             copies = [
                 Copy(file, self._folders[file.key[0]])
@@ -303,17 +309,21 @@ class LoraRegistry:
             if told:
                 self._store.note_numbers(told)
             self._index = LoraIndex(loras)
-            self._refreshed = time.monotonic()
+            ended = time.monotonic()
+            self._refresh_at = ended + max(_REFRESH, _READ_ON * (ended - began))
 
     def _places(self) -> list[Path]:
         return [*(folder.path for folder in self._folders.values()), *self._linked]
 
     async def _look(self) -> None:
         """Look at the folders, in the background."""
-        try:
+        with _told_if_unavailable():
             await self.rescan()
-        except DatabaseUnavailable as error:
-            log.warning("The folders of LoRAs were not looked at: %s", error)
+
+    async def _notice(self) -> None:
+        """Something has changed in the folders; more may while the look at it goes on."""
+        if not self._stopping.is_set():
+            self._spawn(self._look())
 
     async def _look_again(self) -> None:
         await asyncio.sleep(_AGAIN)
@@ -324,6 +334,15 @@ class LoraRegistry:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+@contextlib.contextmanager
+def _told_if_unavailable() -> Iterator[None]:
+    """A full disk, say, keeps nobody from using what is known already."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        log.warning("The folders of LoRAs were not looked at: %s", error)
 
 
 def _folders(folder: Path, families: Mapping[str, ModelFamily]) -> list[Folder]:
