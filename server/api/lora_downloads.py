@@ -38,7 +38,7 @@ class WantedLora(BaseModel):
         min_length=1,
         max_length=2000,
         description=f"Where it is: {FORMS}.",
-        examples=["urn:air:sdxl:lora:civitai:1377820@1963644", "1963644", "org/name:x.safetensors"],
+        examples=["civitai:1377820@1963644", "1963644", "org/name:x.safetensors"],
     )
 
 

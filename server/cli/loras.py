@@ -78,7 +78,7 @@ def list_loras(
 @app.command(
     epilog=examples(
         "darkroom loras add 1963644",
-        "darkroom loras add urn:air:sdxl:lora:civitai:1377820@1963644",
+        "darkroom loras add civitai:1377820@1963644",
         "darkroom loras add org/name:style.safetensors",
         "darkroom loras add ~/Downloads/style.safetensors",
     )

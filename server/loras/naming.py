@@ -7,7 +7,7 @@ import re
 from server.loras.hashes import Hashes
 
 #: Where a file's name says which version of civitai's it is: `civitai_1963644`, or an AIR URN
-#: whose signs no file name may have, `urn-air-sdxl-lora-civitai-1377820@1963644` say.
+#: whose signs no file name may have, `urn-air-ECOSYSTEM-lora-civitai-1377820@1963644` say.
 _VERSION = re.compile(
     r"(?<![a-z0-9])(?:air[:_-][a-z0-9]+[:_-]lora[:_-]civitai[:_-](?P<model>[0-9]{1,15})[@_-]"
     r"(?P<of_model>[0-9]{1,15})|civitai[_-](?P<alone>[0-9]{1,15}))(?![0-9a-z])",
