@@ -25,6 +25,7 @@ import build_sections  # noqa: E402
 from build_markdown import kind, meaning, table  # noqa: E402
 
 import darkroom  # noqa: E402
+from darkroom import loras  # noqa: E402
 from server import cli, errors, generation  # noqa: E402
 from server.api import openapi  # noqa: E402
 from server.app import create_app  # noqa: E402
@@ -38,6 +39,12 @@ NOTE = "*Written by `make docs` from the code; change it there.*"
 #: The sections of a Google-style docstring that become tables or are left out.
 SECTION = re.compile(r"\n\n(Attributes|Args|Returns|Raises):\n")
 ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n      .*)*)", re.MULTILINE)
+
+#: What the reference tells of `darkroom.loras`.
+LORA_RECORDS = (
+    *("LoraSupport", "LoraNames", "Target", "Recognized", "LoraParams", "LoraRef"),
+    *("TakesLoras", "LoraFile", "LoraMatch"),
+)
 
 
 def pages() -> dict[str, str]:
@@ -100,7 +107,9 @@ def hooks_page() -> str:
         "`@hookimpl(wrapper=True)`. An implementation may leave out arguments.",
         *hooks,
         "## Records and protocols",
-        *(_record(name) for name in names),
+        *(_record(name, getattr(darkroom, name)) for name in names),
+        "## For families that take LoRAs\n\nWhat `darkroom.loras` has.",
+        *(_record(name, getattr(loras, name)) for name in LORA_RECORDS),
     )
 
 
@@ -110,8 +119,7 @@ def _hook(name: str, function: Any) -> str:
     return f"{heading}{_text(function)}\n\nThis hook {wrap}."
 
 
-def _record(name: str) -> str:
-    thing = getattr(darkroom, name)
+def _record(name: str, thing: Any) -> str:
     parts = [f"### `{name}`"]
     if not isinstance(thing, type):
         return "\n\n".join([*parts, _comment(generation, name)])
@@ -129,13 +137,15 @@ def _fields(thing: Any) -> str:
     rows = [
         [f"`{item.name}`", f"`{item.type}`", _field_default(item), meanings.get(item.name, "")]
         for item in dataclasses.fields(thing)
+        if item.init
     ]
     return table(["Field", "Type", "Default", "Meaning"], rows)
 
 
 def _field_default(item: dataclasses.Field[Any]) -> str:
     if item.default_factory is not dataclasses.MISSING:
-        return f"`{item.default_factory()!r}`"
+        made = item.default_factory()
+        return f"`{dict(made) if isinstance(made, Mapping) else made!r}`"
     return "required" if item.default is dataclasses.MISSING else f"`{item.default!r}`"
 
 
