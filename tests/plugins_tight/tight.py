@@ -13,6 +13,7 @@ from PIL.Image import Image
 
 from darkroom import LoadContext, ModelCard, ModelFamily, StepListener, Task, hookimpl
 from model_plugins.sdxl import SDXLParams
+from model_plugins.sdxl.lora import SUPPORT
 from model_plugins.sdxl.pipeline import SDXLPipeline
 from model_plugins.sdxl.pipeline import load as load_sdxl
 
@@ -58,5 +59,7 @@ def register_model_families() -> list[ModelFamily]:
             params=SDXLParams,
             load="tight:load",
             cards=(ModelCard("tight", "Tight", "package:tests/unset"),),
+            capabilities=frozenset({"loras"}),
+            loras=SUPPORT,
         )
     ]
