@@ -51,7 +51,7 @@ class LoraChoices:
     def usable(self, family: ModelFamily, card: ModelCard) -> list[LoraRecord]:
         """Those that this model can use."""
         found = self._lookup.usable(family.name)
-        return [record for record in found if not _needs_plain_weights(record, card)]
+        return [record for record in found if _fits(record, card)]
 
     def ids(self, family: ModelFamily, card: ModelCard) -> list[str]:
         """The ids of those."""
@@ -73,6 +73,12 @@ class LoraChoices:
                 f"{self._proposal(name, family, card)}"
             )
             return Refusal("lora_wrong_family", text)
+        if _has_other_size(record, card):
+            text = (
+                f"{shown(record)} is for a model of another size than {card.id}. "
+                f"{self._models_for(record)} {self._proposal(name, family, card)}"
+            )
+            return Refusal("lora_wrong_size", text)
         if _needs_plain_weights(record, card):
             way = way_of(card.source, card.quantization)
             text = (
@@ -84,11 +90,10 @@ class LoraChoices:
         return record
 
     def _models_for(self, record: LoraRecord) -> str:
-        found = [
-            card.id
-            for family, card in self._catalog.cards()
-            if family.name == record.family and not _needs_plain_weights(record, card)
-        ]
+        of_family = [card for family, card in self._catalog.cards() if family.name == record.family]
+        found = [card.id for card in of_family if _fits(record, card)]
+        if of_family and not found:
+            return "No model here can use it."
         if not found:
             return f"It is for models of the family {record.family!r}; there is none here."
         return f"It works with {', '.join(found)}."
@@ -103,6 +108,15 @@ class LoraChoices:
 def shown(record: LoraRecord) -> str:
     """A LoRA in a message: its id, and what people call it."""
     return f"{record.id} ({shortened(record.name)})" if record.name != record.id else record.id
+
+
+def _fits(record: LoraRecord, card: ModelCard) -> bool:
+    """Whether a model can use a LoRA of its family."""
+    return not _has_other_size(record, card) and not _needs_plain_weights(record, card)
+
+
+def _has_other_size(record: LoraRecord, card: ModelCard) -> bool:
+    return None not in (record.width, card.lora_width) and record.width != card.lora_width
 
 
 def _needs_plain_weights(record: LoraRecord, card: ModelCard) -> bool:

@@ -90,10 +90,16 @@ WIDTH = 3072
 DOUBLE_BLOCKS = 19
 SINGLE_BLOCKS = 38
 
-BASE_MODELS = ("flux.1", "flux1", "flux-1", "flux_1", "flux-dev", "flux-schnell", "flux-krea")
+BASE_MODELS = (
+    *("flux.1", "flux1", "flux-1", "flux_1", "flux-dev", "flux-schnell", "flux-krea"),
+    "black-forest-labs/flux.1",
+)
 
 #: Other models that share names and widths with it, which only the metadata can tell apart then.
-RELATIVES = ("chroma", "flux.2", "flux2", "flux-2", "flux_2", "hunyuan", "qwen", "longcat")
+RELATIVES = (
+    *("chroma", "lodestones/chroma", "flux.2", "flux2", "flux-2", "flux_2", "hunyuan", "qwen"),
+    *("longcat", "black-forest-labs/flux.2"),
+)
 
 
 def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool:
@@ -110,4 +116,9 @@ def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool
     return width is not None and width < NARROW and highest >= 0
 
 
-SUPPORT = LoraSupport(names=NAMES, recognizes_lora=recognizes, base_models=BASE_MODELS)
+SUPPORT = LoraSupport(
+    names=NAMES,
+    recognizes_lora=recognizes,
+    base_models=BASE_MODELS,
+    relatives=RELATIVES,
+)

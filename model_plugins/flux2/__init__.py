@@ -82,6 +82,7 @@ KLEIN_4B = ModelCard(
     license="Apache-2.0",
     size_bytes=15_960_000_000,
     description="FLUX.2 in four steps.",
+    lora_width=3072,
 )
 
 KLEIN_9B = ModelCard(
@@ -91,6 +92,7 @@ KLEIN_9B = ModelCard(
     license="FLUX Non-Commercial License",
     size_bytes=34_710_000_000,
     description="The larger klein.",
+    lora_width=4096,
 )
 
 

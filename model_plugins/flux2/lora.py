@@ -83,7 +83,10 @@ BLOCKS = {3072: (5, 20), 4096: (8, 24)}
 #: Names of modules that FLUX.1, as wide as klein 4B, has not.
 _PECULIAR = re.compile(r"modulation|\.linear_(in|out)$|\.to_qkv_mlp_proj$|single.*\.to_out$")
 
-BASE_MODELS = ("flux.2", "flux2", "flux-2", "flux_2", "klein")
+BASE_MODELS = (
+    *("flux.2", "flux2", "flux-2", "flux_2", "klein"),
+    "black-forest-labs/flux.2",
+)
 
 
 def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool:
@@ -104,4 +107,16 @@ def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool
     return not is_too_deep and (is_peculiar or is_said(metadata, BASE_MODELS))
 
 
-SUPPORT = LoraSupport(names=NAMES, recognizes_lora=recognizes, base_models=BASE_MODELS)
+def published_width(shapes: Mapping[str, Shape]) -> int | None:
+    """See `LoraSupport.width`."""
+    found = recognize(NAMES, shapes)
+    width = None if found is None else found.width(PROPORTIONS)
+    return width if width in BLOCKS else None
+
+
+SUPPORT = LoraSupport(
+    names=NAMES,
+    recognizes_lora=recognizes,
+    base_models=BASE_MODELS,
+    width=published_width,
+)

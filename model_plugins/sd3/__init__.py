@@ -68,6 +68,7 @@ LARGE = ModelCard(
     license=LICENSE,
     size_bytes=27_620_000_000,
     description="8 billion parameters, many styles.",
+    lora_width=2432,
 )
 
 MEDIUM = ModelCard(
@@ -78,6 +79,7 @@ MEDIUM = ModelCard(
     size_bytes=16_270_000_000,
     description="2.5 billion parameters, up to 1440 × 1440.",
     defaults={"steps": 40, "cfg_scale": 4.5},
+    lora_width=1536,
 )
 
 TURBO = ModelCard(
@@ -88,6 +90,7 @@ TURBO = ModelCard(
     size_bytes=27_620_000_000,
     description="Large in four steps.",
     params=TurboParams,
+    lora_width=2432,
 )
 
 

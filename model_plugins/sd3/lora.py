@@ -105,4 +105,16 @@ def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool
     return found.highest("transformer_blocks") < BLOCKS.get(width, NARROW)
 
 
-SUPPORT = LoraSupport(names=NAMES, recognizes_lora=recognizes, base_models=BASE_MODELS)
+def published_width(shapes: Mapping[str, Shape]) -> int | None:
+    """See `LoraSupport.width`."""
+    found = recognize(NAMES, shapes)
+    width = None if found is None else found.width(PROPORTIONS)
+    return width if width in BLOCKS else None
+
+
+SUPPORT = LoraSupport(
+    names=NAMES,
+    recognizes_lora=recognizes,
+    base_models=BASE_MODELS,
+    width=published_width,
+)

@@ -34,6 +34,9 @@ BASE_MODELS = (
     "animagine",
 )
 
+#: Models with SDXL's UNet, or a part of it, behind other text encoders or in fewer layers.
+RELATIVES = ("kolors", "kwai-kolors", "ssd-1b", "segmind")
+
 
 def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool:
     """See `LoraSupport`. Stable Diffusion 1 and 2 have the same modules in other levels, and other
@@ -65,5 +68,6 @@ SUPPORT = LoraSupport(
     names=NAMES,
     recognizes_lora=recognizes,
     base_models=BASE_MODELS,
+    relatives=RELATIVES,
     weighted_prompts=True,
 )

@@ -168,10 +168,10 @@ async def show_preview(request: Request, service: Service, lora: str) -> Respons
 
 
 def lora_object(record: LoraRecord) -> dict[str, Any]:
-    """A LoRA as answers show it: without its place on this machine, and with the weights that a
-    request gets that gives none."""
+    """A LoRA as answers show it: without its place on this machine and what only tells models
+    apart, and with the weights that a request gets that gives none."""
     shown = asdict(record)
-    for name in ("path", "preview"):
+    for name in ("path", "preview", "width"):
         del shown[name]
     has_picture = record.preview is not None
     return {

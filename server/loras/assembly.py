@@ -147,6 +147,7 @@ def _lora(
         unsupported=unsupported,
         network_type=stored.examined.network,
         rank=stored.examined.rank,
+        width=stored.examined.widths.get(family or ""),
         alpha=facts.alpha if stored.examined.alpha is None else stored.examined.alpha,
         model_id=numbers[0],
         version_id=numbers[1],

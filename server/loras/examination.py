@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from server import lora_tensors, safetensors_header
 from server.loras.facts import Facts, natural, number
 from server.loras.metadata import metadata_facts
-from server.loras.recognition import Recognition, fault_of
+from server.loras.recognition import Recognition, fault_of, network_of
 from server.safetensors_header import Entry, Header
 from server.sources.formats import HEAD, PICKLES, suffix
 
@@ -37,6 +37,7 @@ class Examined:
         header: bytes before its tensors; 0 where it has no header.
         fault: why no model can use it, a sentence; None where one may.
         claims: the families that recognise it.
+        widths: of the published denoisers that these say it is for, where they tell them apart.
         complete: whether all families could be asked.
         network: one of `server.lora_tensors.NetworkType`; None: no LoRA.
         rank, alpha: of its matrices.
@@ -46,6 +47,7 @@ class Examined:
     header: int = 0
     fault: str | None = None
     claims: tuple[str, ...] = ()
+    widths: Mapping[str, int] = field(default_factory=dict)
     complete: bool = True
     network: str | None = None
     rank: int | None = None
@@ -57,6 +59,7 @@ class Examined:
         return {
             "fault": self.fault,
             "claims": list(self.claims),
+            "widths": dict(self.widths),
             "complete": self.complete,
             "network": self.network,
             "rank": self.rank,
@@ -133,13 +136,16 @@ def _beginning_fault(path: Path, size: int) -> str | None:
 def _of_tensors(path: Path, header: Header, recognition: Recognition) -> Examined:
     shapes = {name: entry.shape for name, entry in header.tensors.items()}
     tensors = lora_tensors.read(shapes)
+    network = network_of(tensors)
     claims, complete = recognition.claims(shapes, header.metadata)
+    widths, measured = recognition.widths(claims, shapes)
     return Examined(
         header=header.length,
-        fault=fault_of(shapes),
+        fault=fault_of(tensors, shapes),
         claims=claims,
-        complete=complete,
-        network=None if tensors.network is None else str(tensors.network),
+        widths=widths,
+        complete=complete and measured,
+        network=None if network is None else str(network),
         rank=natural(tensors.rank),
         alpha=_alpha(path, header),
         facts=tuple(facts for facts in metadata_facts(header.metadata) if facts != Facts()),

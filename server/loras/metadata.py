@@ -52,9 +52,15 @@ def _kohya(metadata: Mapping[str, str]) -> Facts:
     return Facts(
         name=_known(name),
         title=_known(name),
-        base_model=_known(base) or _known(text(metadata.get("ss_sd_model_name"), 100)),
+        base_model=_known(base) or _base_model(metadata),
         alpha=number(metadata.get("ss_network_alpha"), 0, 1e6) or _peft_alpha(metadata),
     )
+
+
+def _base_model(metadata: Mapping[str, str]) -> str | None:
+    """As others than the trainer say it, else the name of the file of the model."""
+    words = (text(metadata.get(name), 100) for name in ("base_model", "ss_sd_model_name"))
+    return next((word for word in words if _known(word)), None)
 
 
 def _known(word: str | None) -> str | None:

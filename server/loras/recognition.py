@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from server import lora_names, lora_tensors, safetensors_header
-from server.lora_tensors import DENOISER, NetworkType, Shape
+from server.lora_tensors import DENOISER, LoraTensors, NetworkType, Shape
 from server.loras import facts, metadata
 from server.plugins.types import LoraSupport, ModelFamily
 from server.wording import describe, shortened
@@ -65,6 +66,30 @@ class Recognition:
                 self._fault(name, f"recognizes_lora of `{name}` raised {describe(error)}. Mend it.")
         return tuple(found), all_asked
 
+    def widths(
+        self, claims: Iterable[str], shapes: Mapping[str, Shape]
+    ) -> tuple[dict[str, int], bool]:
+        """The widths of the models that a file is for, by family, and whether all could be asked.
+
+        Args:
+            claims: the families that recognise it.
+            shapes: the shapes of its tensors by name.
+        """
+        found: dict[str, int] = {}
+        all_asked = True
+        for name, support in self._supports():
+            if name not in claims or support.width is None:
+                continue
+            try:
+                told = support.width(shapes)
+                width = None if told is None else operator.index(told)
+            except Exception as error:  # noqa: BLE001 - the function is the plugin's
+                all_asked = False
+                self._fault(name, f"width of `{name}` raised {describe(error)}. Mend it.")
+            else:
+                found |= {} if width is None else {name: width}
+        return found, all_asked
+
     def fingerprint(self) -> str:
         """64 digits that change with the families and with the code that recognises files."""
         digest = hashlib.sha256(Path(__file__).read_bytes())
@@ -73,7 +98,8 @@ class Recognition:
             digest.update(_source(module))
         for name, support in self._supports():
             digest.update(f"{name} {support.names!r} {support.base_models!r}".encode())
-            digest.update(_source(getattr(support.recognizes_lora, "__module__", "")))
+            for asked in (support.recognizes_lora, support.width):
+                digest.update(_source(getattr(asked, "__module__", "")))
         return digest.hexdigest()
 
     def decide(
@@ -83,31 +109,38 @@ class Recognition:
 
         Args:
             claims: the families that recognise it.
-            base_models: what sources say it was trained on, the most trusted first; it decides
-                only between several families.
+            base_models: what sources say it was trained on, the most trusted first. The first of
+                them that is known decides between several families, and refuses a single one that
+                it does not belong to.
         """
         here = [name for name in claims if name in self._families]
-        if len(here) == 1:
-            return here[0], None
         told = list(base_models)
-        for base in told if here else ():
-            near = {name: self._nearness(name, base) for name in here}
-            best = [name for name in here if near[name] == max(near.values()) > 0]
-            if len(best) == 1:
-                return best[0], None
+        meant = ((base, self._meant(base)) for base in told)
+        base, owners = next(
+            ((base, owners) for base, owners in meant if owners is not None), (None, None)
+        )
+        left = here if owners is None else [name for name in here if name in owners]
+        if len(left) == 1:
+            return left[0], None
+        names = " and ".join(f"`{name}`" for name in here)
+        if here and base is not None and not left:
+            said = f"its metadata say that it is for {shortened(base)}"
+            return None, f"Its layers fit {names}, but {said}."
         hint = f" Its metadata say that it is for {shortened(told[0])}." if told else ""
         if here:
-            names = " and ".join(f"`{name}`" for name in here)
             return None, f"Its layers fit several model families: {names}.{hint}"
         return None, f"No model family here knows its layers.{hint}"
 
-    def _nearness(self, family: str, base_model: str) -> int:
-        """How much of a base model's name a family knows as the beginning of its own, in
-        characters."""
-        support = self._families[family].loras
-        known = () if support is None else support.base_models
-        begun = (word for word in known if base_model.casefold().startswith(word))
-        return max(map(len, begun), default=0)
+    def _meant(self, base_model: str) -> frozenset[str] | None:
+        """The families that a base model belongs to: those that know most of its name. Empty: it is
+        known to be of no family; None: it is not known."""
+        name, known = base_model.casefold(), []
+        for family, support in self._supports():
+            known += [(word, {family}) for word in support.base_models if name.startswith(word)]
+            known += [(word, set()) for word in support.relatives if name.startswith(word)]
+        longest = max((len(word) for word, _ in known), default=0)
+        owners = (owner for word, owner in known if len(word) == longest)
+        return frozenset().union(*owners) if longest else None
 
     def _supports(self) -> list[tuple[str, LoraSupport]]:
         return [
@@ -117,22 +150,40 @@ class Recognition:
         ]
 
 
-def fault_of(shapes: Mapping[str, Shape]) -> str | None:
-    """Why no model can use a file, whatever the families say; None where one may."""
-    tensors = lora_tensors.read(shapes)
-    network = tensors.network
+def network_of(tensors: LoraTensors) -> NetworkType | None:
+    """The network type of a file: that of its complete modules, since the others are left out when
+    it is applied, unless those are the most."""
+    complete = _complete(tensors)
+    most_are_incomplete = 2 * len(complete.modules) < len(tensors.modules)
+    return NetworkType.INCOMPLETE if most_are_incomplete else complete.network
+
+
+def fault_of(tensors: LoraTensors, shapes: Mapping[str, Shape]) -> str | None:
+    """Why no model can use a file, whatever the families say; None where one may.
+
+    Args:
+        tensors: what `server.lora_tensors.read` makes of it.
+        shapes: the shapes of its tensors by name.
+    """
+    network = network_of(tensors)
     if network is None:
         return f"It is no LoRA but {kind_of(shapes)}."
     if network is NetworkType.INCOMPLETE:
-        return "Some of its layers lack a part: the file is damaged, or of an unknown type."
+        return "Most of its layers lack a part: the file is damaged, or of an unknown type."
     if not network.supported:
         return (
             f"Its network type `{network}` cannot be applied; `lora`, `locon`, `loha`, `lokr` and "
             "`dora` can."
         )
-    if DENOISER not in tensors.parts:
+    if DENOISER not in _complete(tensors).parts:
         return "It changes text encoders only, and nothing of what makes the image."
     return None
+
+
+def _complete(tensors: LoraTensors) -> LoraTensors:
+    """A file's modules that lack no part."""
+    modules = (module for module in tensors.modules if module.network != NetworkType.INCOMPLETE)
+    return LoraTensors(tuple(modules))
 
 
 def kind_of(shapes: Mapping[str, Shape]) -> str:

@@ -28,6 +28,8 @@ class LoraRecord:
         unsupported: why no model can use it, a sentence; None when one can.
         network_type: one of `server.lora_tensors.NetworkType`, or None: no LoRA at all.
         rank, alpha: of its matrices.
+        width: of the published denoiser that it is for, where models of its family differ in it;
+            see `ModelCard.lora_width`.
         sha256: of the whole file; 64 hexadecimal digits in lower case, like the following.
         autov1, autov2, autov3: the shorter hashes by which civitai and other tools know files: 8,
             10 and 64 digits. AutoV1 is None for files below 1 MiB.
@@ -62,6 +64,7 @@ class LoraRecord:
     network_type: str | None = None
     rank: int | None = None
     alpha: float | None = None
+    width: int | None = None
     model_id: int | None = None
     version_id: int | None = None
     license: Mapping[str, Any] = field(default_factory=dict)

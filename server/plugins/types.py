@@ -66,6 +66,8 @@ class ModelCard:
         offload: where the weights stay while images are made, see `server.worker.offload`; None:
             what the settings say.
         bundled: its weights come with the package; nothing is downloaded.
+        lora_width: the width of its denoiser where models of one family differ in it, so that LoRAs
+            for another are refused, see `LoraSupport.width`; None: any of the family's will do.
     """
 
     id: str
@@ -86,6 +88,7 @@ class ModelCard:
     quantization: Quantization | None = None
     offload: Offload | None = None
     bundled: bool = False
+    lora_width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,15 @@ class LoraFile:
 @dataclass(frozen=True, slots=True)
 class LoraMatch:
     """What became of a LoRA: how many of its `total` modules were applied, whether a text encoder
-    was among them, and the names, as the file writes them, of those that found no place."""
+    was among them, and the names, as the file writes them, of those that were left out.
+    `alpha_known`: whether the file says the factor of its changes, which is taken as 1 if not."""
 
     id: str
     matched: int
     total: int
     text_encoder: bool
     unmatched: tuple[str, ...] = ()
+    alpha_known: bool = True
 
 
 @runtime_checkable
@@ -190,8 +195,13 @@ class LoraSupport:
         recognizes_lora: called with the shapes of a file's tensors by name, and its metadata;
             whether the file is a LoRA for this family. It must look at shapes too: many families
             have names in common.
-        base_models: how other people's names of its models begin, in lower case: `pony`, say;
-            they decide only between families that both recognise a file.
+        base_models: how other people's names of its models begin, in lower case: `pony`, say. A
+            file that is said to be for a model of another family is not this one's, whatever its
+            shapes; of several families that recognise a file these names tell which has it.
+        relatives: the same of models of no family whose LoRAs look like this one's and are not.
+        width: called with the shapes of a file that it recognises; the width of the published
+            denoiser that the file is for, see `ModelCard.lora_width`. None where that cannot be
+            told, and for models narrower than published ones, made for tests.
         weighted_prompts: its prompts take `(word:1.3)` and `<lora:NAME:WEIGHT>`.
         folder: LoRAs that come with the family.
     """
@@ -199,6 +209,8 @@ class LoraSupport:
     names: LoraNames
     recognizes_lora: Callable[[Mapping[str, tuple[int, ...]], Mapping[str, str]], bool]
     base_models: tuple[str, ...] = ()
+    relatives: tuple[str, ...] = ()
+    width: Callable[[Mapping[str, tuple[int, ...]]], int | None] | None = None
     weighted_prompts: bool = False
     folder: Path | None = None
 

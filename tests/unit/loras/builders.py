@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,16 @@ def sidecar(path: Path, ending: str, content: Any) -> Path:
     return beside
 
 
-def family(name: str, *, base: str = "", width: int | None = None, **support: Any) -> ModelFamily:
-    """A family whose only layers are `blocks.{}.to_q`, of one width."""
+def family(
+    name: str,
+    *,
+    base: str = "",
+    width: int | None = None,
+    width_of: Callable[[Mapping[str, tuple[int, ...]]], int | None] | None = None,
+    **support: Any,
+) -> ModelFamily:
+    """A family whose only layers are `blocks.{}.to_q`, of one width. `width_of` is what it says of
+    the width of a published model."""
     wide = WIDTHS[name] if width is None else width
     names = LoraNames(own=("blocks.{}.to_q",), text_encoders={"te1": "text_encoder"})
 
@@ -70,7 +78,7 @@ def family(name: str, *, base: str = "", width: int | None = None, **support: An
         sizes = set() if found is None else set().union(*found.sizes.values())
         return found is not None and {rows for rows, _ in sizes} <= {wide}
 
-    given: dict[str, Any] = {"recognizes_lora": recognizes, **support}
+    given: dict[str, Any] = {"recognizes_lora": recognizes, "width": width_of, **support}
     return ModelFamily(
         name=name,
         title=name.capitalize(),
