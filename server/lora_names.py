@@ -57,7 +57,6 @@ class LoraNames:
         others: other people's templates, and what each means: one template of `own`, several, or a
             `Target`.
         text_encoders: the pipeline's names of the encoders that files call `te1`, `te2`, `te3`.
-        without_effect: templates of names that files may have and nothing is lost by leaving out.
     """
 
     own: tuple[str, ...]
@@ -65,22 +64,19 @@ class LoraNames:
         default_factory=lambda: MappingProxyType({})
     )
     text_encoders: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    without_effect: tuple[str, ...] = ()
     _table: _Table = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         meanings = [
             *((name, Target((name,))) for name in self.own),
             *((name, _target(meant)) for name, meant in self.others.items()),
-            *((name, Target(())) for name in self.without_effect),
         ]
         for template, target in meanings:
             words = _words(template)
             self._table.setdefault(_outline(words), []).append((words, target))
 
     def resolve(self, name: str) -> Target | None:
-        """The modules of the denoiser that a name means; None: it is not known. `modules` is empty
-        for names without effect."""
+        """The modules of the denoiser that a name means; None: it is not known."""
         found = self._find(name)
         if found is None:
             return None

@@ -7,9 +7,10 @@ diffusers, LyCORIS, ComfyUI, OneTrainer); here they become the same words.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -129,19 +130,23 @@ class LoraModule:
 
     @property
     def network(self) -> NetworkType:
-        """How the change is described."""
+        """How the module's new weights are described: `change`, or DoRA on top of any change."""
+        change = self.change
+        return NetworkType.DORA if "magnitude" in self.shapes and change.supported else change
+
+    @property
+    def change(self) -> NetworkType:
+        """How ΔW is described, lengths left aside."""
         roles = self.shapes.keys()
         for role, network in _STRANGE.items():
             if role in roles:
                 return network
-        if _is_loha(self.shapes):
+        if {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"} <= roles:
             return NetworkType.LOHA
-        if _is_lokr(self.shapes):
+        if _has_factor(roles, "lokr_w1") and _has_factor(roles, "lokr_w2"):
             return NetworkType.LOKR
         if not {"down", "up"} <= roles:
             return NetworkType.INCOMPLETE
-        if "magnitude" in roles:
-            return NetworkType.DORA
         down = self.shapes["down"]
         return NetworkType.LOCON if "mid" in roles or len(down) > 2 else NetworkType.LORA
 
@@ -153,19 +158,12 @@ class LoraModule:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Rows (outputs) and columns (inputs) of the weights it fits; None: it cannot be told."""
-        shapes = self.shapes
-        match self.network:
-            case NetworkType.LORA | NetworkType.LOCON | NetworkType.DORA:
-                return _sides(shapes["up"], 0, shapes["down"], 1)
-            case NetworkType.LOHA if "hada_t1" in shapes:
-                return _sides(shapes["hada_w1_a"], 1, shapes["hada_w1_b"], 1)
-            case NetworkType.LOHA:
-                return _sides(shapes["hada_w1_a"], 0, shapes["hada_w1_b"], 1)
-            case NetworkType.LOKR:
-                first, second = _kronecker(shapes, 1), _kronecker(shapes, 2)
-                return first and second and (first[0] * second[0], first[1] * second[1])
-        return None
+        """Rows (outputs) and columns (inputs) of the weights it fits; None: its tensors do not fit
+        each other, or nothing is known of their kind."""
+        measure = _SIZES.get(self.change)
+        size = None if measure is None else measure(self.shapes)
+        fits = size is not None and min(size) > 0 and _is_single(self.shapes.get("alpha", ()))
+        return size if fits and _lengths_fit(self.shapes.get("magnitude"), size) else None
 
 
 @dataclass(frozen=True)
@@ -199,6 +197,9 @@ class LoraTensors:
         return frozenset(module.part for module in self.modules)
 
 
+#: Roles that change nothing without others beside them.
+_BESIDE = frozenset({"alpha", "magnitude"})
+
 _RANK_FIRST = ("down", "hada_w1_b", "lokr_w2_b", "lokr_w1_b")
 
 _BY_PECULIARITY = (
@@ -229,12 +230,19 @@ def read(shapes: Mapping[str, Shape]) -> LoraTensors:
             strange.append(key)
             continue
         module, role = found
-        keys.setdefault(_part(module), {})[role] = key
-    modules = tuple(
-        LoraModule(part, name, own, {role: shapes[key] for role, key in own.items()})
-        for (part, name), own in keys.items()
-    )
-    return LoraTensors(modules, tuple(strange))
+        own = keys.setdefault(_part(module), {})
+        if role in own:  # of two adapters in one file the first one counts
+            strange.append(key)
+        else:
+            own[role] = key
+    modules = []
+    for (part, name), own in keys.items():
+        if own.keys() <= _BESIDE:
+            strange += own.values()
+        else:
+            module_shapes = {role: shapes[key] for role, key in own.items()}
+            modules.append(LoraModule(part, name, own, module_shapes))
+    return LoraTensors(tuple(modules), tuple(strange))
 
 
 def _split(key: str) -> tuple[str, str] | None:
@@ -262,24 +270,62 @@ def _part(module: str) -> tuple[str, str]:
     return DENOISER, module
 
 
-def _is_loha(shapes: Mapping[str, Shape]) -> bool:
-    return {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"} <= shapes.keys()
+def _has_factor(roles: Collection[str], name: str) -> bool:
+    return name in roles or (f"{name}_a" in roles and f"{name}_b" in roles)
 
 
-def _is_lokr(shapes: Mapping[str, Shape]) -> bool:
-    return all(_kronecker(shapes, factor) is not None for factor in (1, 2))
-
-
-def _kronecker(shapes: Mapping[str, Shape], factor: int) -> tuple[int, int] | None:
-    """Rows and columns of a factor of a Kronecker product, whole or itself a product."""
-    name = f"lokr_w{factor}"
-    if name in shapes:
-        return _sides(shapes[name], 0, shapes[name], 1)
-    if not {f"{name}_a", f"{name}_b"} <= shapes.keys():
+def _low_rank(shapes: Mapping[str, Shape]) -> tuple[int, int] | None:
+    down, up, mid = shapes["down"], shapes["up"], shapes.get("mid")
+    if not {len(down), len(up)} <= {2, 4} or not down[0] == up[1] > 0 or set(up[2:]) > {1}:
         return None
-    rows = 1 if f"lokr_t{factor}" in shapes else 0
-    return _sides(shapes[f"{name}_a"], rows, shapes[f"{name}_b"], 1)
+    if mid is not None and (mid[:2] != (down[0], down[0]) or len(mid) != 4 or set(down[2:]) > {1}):
+        return None
+    return up[0], down[1]
 
 
-def _sides(rows: Shape, row: int, columns: Shape, column: int) -> tuple[int, int] | None:
-    return (rows[row], columns[column]) if len(rows) > row and len(columns) > column else None
+def _hadamard(shapes: Mapping[str, Shape]) -> tuple[int, int] | None:
+    sizes = {_product(shapes, f"hada_w{number}", f"hada_t{number}") for number in "12"}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _kronecker(shapes: Mapping[str, Shape]) -> tuple[int, int] | None:
+    first, second = (_factor(shapes, number) for number in "12")
+    if first is None or second is None:
+        return None
+    return first[0] * second[0], first[1] * second[1]
+
+
+def _factor(shapes: Mapping[str, Shape], number: str) -> tuple[int, int] | None:
+    """Rows and columns of a factor of a Kronecker product, whole or itself a product."""
+    whole = shapes.get(f"lokr_w{number}")
+    if whole is None:
+        return _product(shapes, f"lokr_w{number}", f"lokr_t{number}")
+    return (whole[0], whole[1]) if len(whole) in (2, 4) else None
+
+
+def _product(shapes: Mapping[str, Shape], name: str, core_name: str) -> tuple[int, int] | None:
+    """Rows and columns of a product of two matrices, with a core between them in Tucker's form."""
+    rows, columns, core = shapes[f"{name}_a"], shapes[f"{name}_b"], shapes.get(core_name)
+    if len(rows) != 2 or len(columns) not in (2, 4):
+        return None
+    if core is not None:
+        fits = len(core) == 4 and core[:2] == (rows[0], columns[0])
+        return (rows[1], columns[1]) if fits else None
+    return (rows[0], columns[1]) if rows[1] == columns[0] > 0 else None
+
+
+def _is_single(shape: Shape) -> bool:
+    return math.prod(shape) == 1
+
+
+def _lengths_fit(lengths: Shape | None, size: tuple[int, int] | None) -> bool:
+    """Whether there is a length for each row, or for each column."""
+    return lengths is None or size is None or math.prod(lengths) in size
+
+
+_SIZES: Mapping[NetworkType, Callable[[Mapping[str, Shape]], tuple[int, int] | None]] = {
+    NetworkType.LORA: _low_rank,
+    NetworkType.LOCON: _low_rank,
+    NetworkType.LOHA: _hadamard,
+    NetworkType.LOKR: _kronecker,
+}

@@ -102,7 +102,8 @@ class DiffusersPipeline(ABC):
     def close(self) -> None:
         """See `Pipeline`."""
         if self._loras is not None:
-            self._loras.close()
+            self._loras.remove()
+        self._loras = None
         self.placed.close()
         self._pipe = None
 

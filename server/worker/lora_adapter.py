@@ -13,9 +13,17 @@ from torch import Tensor, nn
 from server.lora_errors import LoraIncompatible, LoraMissing
 from server.lora_tensors import DENOISER, LoraModule, LoraTensors, NetworkType, read
 from server.plugins.types import LoraFile, LoraMatch
-from server.worker.lora_modules import Modules, Place
+from server.worker.lora_modules import Modules, Place, once
 from server.worker.lora_scales import Scales
-from server.worker.lora_terms import Dora, Hadamard, Kronecker, LowRank, Term, has_plain_weight
+from server.worker.lora_terms import (
+    Change,
+    Dora,
+    Hadamard,
+    Kronecker,
+    LowRank,
+    Term,
+    has_plain_weight,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,10 @@ def load(lora: LoraFile, modules: Modules) -> Adapter:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
             content = read(shapes)
             _check_network(lora, content)
-            found = [(module, modules.find(module)) for module in content.modules]
-            match = _match(lora, content, found)
-            scales = Scales(file.metadata() or {})
+            places = once([modules.find(module) for module in content.modules])
+            found = list(zip(content.modules, places, strict=True))
+            scales = Scales(lora.path, file.metadata() or {})
+            match = _match(lora, content, found, scales)
             terms = tuple(_terms(lora, found, file, scales))
     except FileNotFoundError as error:
         raise LoraMissing(
@@ -63,31 +72,31 @@ def _check_network(lora: LoraFile, content: LoraTensors) -> None:
         )
 
 
-_Found = list[tuple[LoraModule, list[Place] | None]]
+_Found = list[tuple[LoraModule, list[Place]]]
 
 
-def _match(lora: LoraFile, content: LoraTensors, found: _Found) -> LoraMatch:
+def _match(lora: LoraFile, content: LoraTensors, found: _Found, scales: Scales) -> LoraMatch:
     """
     Raises:
         LoraIncompatible: nothing of the denoiser fits.
     """
-    counted = [(module, places) for module, places in found if places != []]
-    unmatched = [module.name for module, places in counted if places is None]
-    unmatched += content.strange
-    parts = {module.part for module, places in counted if places is not None}
-    total = len(counted) + len(content.strange)
+    left_out = [module.name for module, places in found if not places] + list(content.strange)
+    applied = [module for module, places in found if places]
+    parts = {module.part for module in applied}
+    total = len(applied) + len(left_out)
     if DENOISER not in parts:
         raise LoraIncompatible(
-            f"The LoRA {lora.id} does not fit this model: of its {total} modules "
-            f"{total - len(unmatched)} have the names and shapes of modules of the model, and none "
-            "of those makes the image. It was trained for another kind of model."
+            f"The LoRA {lora.id} does not fit this model: of its {total} modules {len(applied)} "
+            "have the names and shapes of modules of the model, and none of those makes the image. "
+            "It was trained for another kind of model."
         )
     return LoraMatch(
         id=lora.id,
-        matched=total - len(unmatched),
+        matched=len(applied),
         total=total,
         text_encoder=len(parts) > 1,
-        unmatched=tuple(unmatched),
+        unmatched=tuple(left_out),
+        alpha_known=any(scales.knows(module) for module in applied),
     )
 
 
@@ -97,20 +106,24 @@ def _terms(
     for module, places in found:
         if not places:
             continue
-        tensors = {role: file.get_tensor(key) for role, key in module.keys.items()}
+        tensors = {role: _number(file.get_tensor(key)) for role, key in module.keys.items()}
         scale = scales.of(module, tensors.get("alpha"))
         for place in places:
-            term = _term(module, tensors, scale, place)
+            change = _change(module, tensors, scale, place)
             if "magnitude" in tensors:
-                term = _dora(lora, module, _magnitude(module, tensors), term, place)
-            yield place.module, term
+                lengths = _magnitude(module, tensors)
+                yield place.module, _dora(lora, module, lengths, change, place)
+            else:
+                yield place.module, change
 
 
-def _term(module: LoraModule, tensors: Mapping[str, Tensor], scale: float, place: Place) -> Term:
-    if module.network is NetworkType.LOHA:
+def _change(
+    module: LoraModule, tensors: Mapping[str, Tensor], scale: float, place: Place
+) -> Change:
+    if module.change is NetworkType.LOHA:
         factors = {role: tensor for role, tensor in tensors.items() if role.startswith("hada")}
         return Hadamard(scale, place.rows, **factors)
-    if module.network is NetworkType.LOKR:
+    if module.change is NetworkType.LOKR:
         first, second = _factor(tensors, "1"), _factor(tensors, "2")
         if isinstance(place.module, nn.Conv2d):
             second = second.reshape(second.shape[0], -1, *place.module.kernel_size)
@@ -120,15 +133,14 @@ def _term(module: LoraModule, tensors: Mapping[str, Tensor], scale: float, place
     down = tensors["down"]
     if not isinstance(place.module, nn.Conv2d):
         return LowRank(down.flatten(1), up.flatten(1))
-    square = (1, 1)
-    return LowRank(
-        down if down.dim() == 4 else down.reshape(*down.shape, *square),
-        up.reshape(*up.shape[:2], *square),
-        tensors.get("mid"),
-    )
+    if down.dim() != 4:
+        down = down.reshape(down.shape[0], -1, *place.module.kernel_size)
+    return LowRank(down, up.reshape(*up.shape[:2], 1, 1), tensors.get("mid"))
 
 
-def _dora(lora: LoraFile, module: LoraModule, magnitude: Tensor, term: Term, place: Place) -> Term:
+def _dora(
+    lora: LoraFile, module: LoraModule, magnitude: Tensor, change: Change, place: Place
+) -> Dora:
     """
     Raises:
         LoraIncompatible: the lengths that it sets anew cannot be told here.
@@ -136,7 +148,7 @@ def _dora(lora: LoraFile, module: LoraModule, magnitude: Tensor, term: Term, pla
     if not has_plain_weight(place.module):
         raise LoraIncompatible(
             f"The LoRA {lora.id} is a DoRA, which needs the model's weights as they are: use the "
-            "model without quantization, and without the offload modes `group` and `sequential`."
+            "model without quantization."
         )
     by_rows = magnitude.dim() == 1 or magnitude.shape[0] != 1
     if place.rows is not None and not by_rows:
@@ -144,13 +156,19 @@ def _dora(lora: LoraFile, module: LoraModule, magnitude: Tensor, term: Term, pla
             f"The LoRA {lora.id} sets the lengths of {module.name}'s columns, of which this model "
             "has only parts in each module."
         )
-    return Dora(term, magnitude if place.rows is None else place.rows.of(magnitude), place.module)
+    lengths = magnitude if place.rows is None else place.rows.of(magnitude)
+    return Dora(change, lengths, place.module)
 
 
 def _magnitude(module: LoraModule, tensors: Mapping[str, Tensor]) -> Tensor:
     # peft's are always by rows, though those of convolutions look as if they were by columns.
     is_peft = "lora_magnitude_vector" in module.keys["magnitude"]
     return tensors["magnitude"].flatten() if is_peft else tensors["magnitude"]
+
+
+def _number(tensor: Tensor) -> Tensor:
+    """A tensor to reckon with: of a byte's width there are no products."""
+    return tensor.float() if tensor.dtype.itemsize == 1 else tensor
 
 
 def _factor(tensors: Mapping[str, Tensor], number: str) -> Tensor:

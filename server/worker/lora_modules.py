@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ class Modules:
         }
 
     def find(self, module: LoraModule) -> list[Place] | None:
-        """Where a file's module belongs; nowhere if leaving it out loses nothing; None: it does not
+        """Where a file's module belongs: in one place, or parts of it in several; None: it does not
         fit here."""
         if module.part != DENOISER:
             return self._in_encoder(module)
@@ -61,8 +62,6 @@ class Modules:
 
     def _among(self, target: Target, module: LoraModule) -> list[Place] | None:
         found = [self._denoiser.get(_plain(name)) for name in target.modules]
-        if not found:
-            return []
         if module.size is None:
             return None
         places, begin, swaps = [], 0, target.swaps(module.size)
@@ -78,6 +77,18 @@ class Modules:
         if len(places) == 1 and not swaps:
             return _whole(places[0].module, module)
         return places
+
+
+def once(found: Sequence[list[Place] | None]) -> list[list[Place]]:
+    """The places of a file's modules, where each module of the pipeline is one's alone: some files
+    name one in two ways, in parts and fused with others. The parts count."""
+    taken: set[int] = set()
+    left: list[list[Place]] = [[] for _ in found]
+    for number in sorted(range(len(found)), key=lambda number: len(found[number] or ())):
+        places = found[number] or []
+        left[number] = [place for place in places if id(place.module) not in taken]
+        taken |= {id(place.module) for place in places}
+    return left
 
 
 def _whole(one: nn.Module, module: LoraModule) -> list[Place] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,10 @@ class LoraStack:
         used = [(lora, self._adapter(lora)) for lora in loras]
         self._add_hooks((adapter, lora.weight) for lora, adapter in used)
         self._forget(keep_bytes, {_state(lora) for lora in loras})
-        return [adapter.match for _, adapter in used]
+        # The file may have got another id since it was read.
+        return [replace(adapter.match, id=lora.id) for lora, adapter in used]
 
-    def close(self) -> None:
+    def remove(self) -> None:
         """Leave no trace on modules that other models have too."""
         self._remove_hooks()
         self._adapters.clear()
@@ -60,7 +62,7 @@ class LoraStack:
     def _add_hooks(self, used: Iterable[tuple[Adapter, float]]) -> None:
         terms: dict[nn.Module, _Weighted] = {}
         for adapter, weight in used:
-            for module, term in adapter.terms:
+            for module, term in adapter.terms if weight else ():
                 terms.setdefault(module, []).append((term, weight))
         self._hooks = [
             module.register_forward_hook(partial(_hook, weighted))

@@ -53,10 +53,6 @@ class Term(ABC):
             module: an `nn.Linear` or `nn.Conv2d`, of plain or quantized weights.
         """
 
-    @abstractmethod
-    def delta(self, module: nn.Module) -> Tensor:
-        """ΔW itself, in the shape of the module's weights."""
-
     def move(self, device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
         """Bring its tensors there, and return them by name."""
         some = next(iter(self._tensors.values()))
@@ -67,7 +63,15 @@ class Term(ABC):
         return self._tensors
 
 
-class LowRank(Term):
+class Change(Term):
+    """A change that can be had as a whole."""
+
+    @abstractmethod
+    def delta(self, module: nn.Module) -> Tensor:
+        """ΔW itself, in the shape of the module's weights."""
+
+
+class LowRank(Change):
     """LoRA and LoCon: ΔW = B·A, with a convolution between the two in the Tucker form."""
 
     def __init__(self, down: Tensor, up: Tensor, mid: Tensor | None = None) -> None:
@@ -87,7 +91,7 @@ class LowRank(Term):
         return functional.linear(functional.linear(x, own["down"]), own["up"])
 
     def delta(self, module: nn.Module) -> Tensor:
-        """See `Term`."""
+        """See `Change`."""
         down, up, mid = (self._tensors.get(name) for name in ("down", "up", "mid"))
         assert down is not None and up is not None
         if mid is not None:
@@ -103,7 +107,7 @@ class LowRank(Term):
         return functional.conv2d(low, own["up"])
 
 
-class Hadamard(Term):
+class Hadamard(Change):
     """LoHa: ΔW = (A₁·B₁) ∘ (A₂·B₂), element by element, made anew at each call: for a moment it
     takes the memory of one module's weights, instead of all modules' for good."""
 
@@ -125,7 +129,7 @@ class Hadamard(Term):
         return _apply(x, self.delta(module), module)
 
     def delta(self, module: nn.Module) -> Tensor:
-        """See `Term`."""
+        """See `Change`."""
         whole = self._factor("1") * self._factor("2") * self._scale
         return _part(whole, self._rows).reshape(_weight_shape(module))
 
@@ -138,7 +142,7 @@ class Hadamard(Term):
         return torch.einsum("ijkl,ip,jr->prkl", core, rows, columns)
 
 
-class Kronecker(Term):
+class Kronecker(Change):
     """LoKr: ΔW = W₁ ⊗ W₂. It is applied factor by factor, which is far less work than ΔW·x."""
 
     def __init__(self, first: Tensor, second: Tensor, rows: Rows | None) -> None:
@@ -167,7 +171,7 @@ class Kronecker(Term):
         return torch.einsum("ab,...bc->...ac", first, inner).flatten(-2)
 
     def delta(self, module: nn.Module) -> Tensor:
-        """See `Term`."""
+        """See `Change`."""
         first, second = self._tensors["first"], self._tensors["second"]
         first = first.reshape(*first.shape, *(1,) * (second.dim() - 2))
         return _part(torch.kron(first, second), self._rows).reshape(_weight_shape(module))
@@ -179,7 +183,7 @@ class Dora(Term):
     At weight u the output lies between that of W (0) and that of DoRA's weights (1).
     """
 
-    def __init__(self, inner: Term, magnitude: Tensor, module: nn.Module) -> None:
+    def __init__(self, inner: Change, magnitude: Tensor, module: nn.Module) -> None:
         """
         Args:
             inner: ΔW.
@@ -192,29 +196,23 @@ class Dora(Term):
         self._by_rows = magnitude.dim() == 1 or magnitude.shape[0] == weight.shape[0]
         kept = 0 if self._by_rows else 1
         norm = summed.transpose(0, kept).flatten(1).norm(dim=1)
-        # A row of zeros has no direction: it stays one.
+        # A row of zeros has no direction: it stays one. In narrow types most of the digits of a
+        # gain near 1 would be lost, unlike those of what is above 1.
         gain = magnitude.flatten().to(norm) / norm.clamp_min(torch.finfo(norm.dtype).tiny)
-        super().__init__(gain=gain)
+        super().__init__(more=gain - 1)
         self._inner = inner
 
     def change(self, x: Tensor, y: Tensor, module: nn.Module) -> Tensor:
         """See `Term`."""
-        gain = _along(self.move(x.device, x.dtype)["gain"], module)
+        more = _along(self.move(x.device, x.dtype)["more"], module)
         if not self._by_rows:
             weight = _plain_weight(module).to(x.device, x.dtype)
-            stretched = _apply(x * (gain - 1), weight, module)
-            return stretched + self._inner.change(x * gain, y, module)
+            stretched = x * more
+            return _apply(stretched, weight, module) + self._inner.change(x + stretched, y, module)
         bias = module.bias
         plain = y if not isinstance(bias, Tensor) else y - _along(bias.to(y), module)
-        return (gain - 1) * plain + gain * self._inner.change(x, y, module)
-
-    def delta(self, module: nn.Module) -> Tensor:
-        """See `Term`."""
-        weight = _plain_weight(module)
-        shape = [1] * weight.dim()
-        shape[0 if self._by_rows else 1] = -1
-        gain = self._tensors["gain"].to(weight).reshape(shape)
-        return gain * (weight + self._inner.delta(module).to(weight)) - weight
+        inner = self._inner.change(x, y, module)
+        return inner + more * (plain + inner)
 
 
 def has_plain_weight(module: nn.Module) -> bool:

@@ -53,16 +53,21 @@ def report(match: LoraMatch) -> dict[str, Any]:
     }
 
 
-def warning(match: LoraMatch) -> str | None:
-    """A sentence on what of a LoRA was not applied; None: all was."""
-    if not match.unmatched:
-        return None
-    named = ", ".join(match.unmatched[:_NAMED])
-    more = ", …" if len(match.unmatched) > _NAMED else ""
-    return (
-        f"The LoRA {match.id}: {len(match.unmatched)} of its {match.total} modules do not fit this "
-        f"model and were left out ({named}{more})."
-    )
+def warnings(match: LoraMatch) -> Iterator[str]:
+    """Sentences on what of a LoRA was not applied, or perhaps not as it was meant."""
+    if match.unmatched:
+        named = ", ".join(match.unmatched[:_NAMED])
+        more = ", …" if len(match.unmatched) > _NAMED else ""
+        yield (
+            f"The LoRA {match.id}: {len(match.unmatched)} of its {match.total} modules were left "
+            f"out, since they do not fit this model, or stand for one that another changes "
+            f"({named}{more})."
+        )
+    if not match.alpha_known:
+        yield (
+            f"The LoRA {match.id} does not say its alpha: it was taken as the rank, so that the "
+            "weight may mean more or less than elsewhere."
+        )
 
 
 def _files(task: Task[Any]) -> list[LoraFile]:

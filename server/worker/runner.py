@@ -241,8 +241,9 @@ class _Attempt:
         reports = [lora_use.report(match) for match in matches]
         self.task = self.task.with_lora_reports(reports)
         self._send(LorasApplied(reports))
-        for text in filter(None, map(lora_use.warning, matches)):
-            self.warn(text)
+        for match in matches:
+            for text in lora_use.warnings(match):
+                self.warn(text)
 
     def hand_over(self, image: Image, encoders: ThreadPoolExecutor) -> None:
         """The running image is made: the rest happens off the generation thread."""

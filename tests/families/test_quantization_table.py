@@ -126,7 +126,7 @@ def _draw(pipe: Any, loras: Sequence[LoraFile]) -> bytes:
     stack = LoraStack(pipe, NAMES)
     stack.apply(loras, 0)
     image = pipe("a fox", **size, generator=generator, output_type="np").images[0]
-    stack.close()
+    stack.remove()
     return bytes(np.asarray(image * 255, np.uint8).tobytes())
 
 

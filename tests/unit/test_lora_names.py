@@ -26,7 +26,6 @@ NAMES = LoraNames(
         "final.1": Target(("norm_out.linear",), halves_swapped=True),
     },
     text_encoders={"te1": "text_encoder"},
-    without_effect=("layers.{}.unused",),
 )
 
 PROPORTIONS: Proportions = {
@@ -63,7 +62,6 @@ def recognized(modules: Mapping[str, tuple[int, int]]) -> Recognized:
         ("layers.3.qk", ("blocks.3.attn.to_q", "blocks.3.attn.to_k")),
         ("layers_3_mlp", ("blocks.3.ff.net.2",)),
         ("input_blocks_4_1", ("levels.1.blocks.1.conv_in",)),
-        ("layers.3.unused", ()),
     ],
 )
 def test_a_name_means_modules(name: str, modules: tuple[str, ...]) -> None:
@@ -100,7 +98,7 @@ def test_halves_are_swapped_only_where_they_are_halves() -> None:
 
 def test_a_module_is_of_a_template() -> None:
     assert NAMES.template("levels.1.blocks.2.conv_in") == "levels.{}.blocks.{}.conv_in"
-    for other in ("layers.3.mlp", "layers.3.qk", "layers.3.unused", "nothing"):
+    for other in ("layers.3.mlp", "layers.3.qk", "nothing"):
         with pytest.raises(ValueError, match=other):
             NAMES.template(other)
 
@@ -129,10 +127,9 @@ def test_what_a_file_says() -> None:
             "blocks.2.attn.to_q": (32, 32),
             "layers.11.qk": (64, 32),
             "levels.0.blocks.5.conv_in": (85, 32),
-            "layers.0.unused": (1, 1),
         }
     )
-    assert (found.known, found.total) == (4, 4)
+    assert (found.known, found.total) == (3, 3)
     assert found.modules == {
         "blocks.2.attn.to_q",
         "blocks.11.attn.to_q",

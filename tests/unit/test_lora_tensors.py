@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.lora_tensors import DENOISER, LoraTensors, NetworkType, Shape, read
+from server.lora_tensors import DENOISER, LoraModule, LoraTensors, NetworkType, Shape, read
 from server.safetensors_header import read as read_header
 from tests.families.lora_files import LAYOUTS, NETWORKS, write
 
@@ -76,7 +77,6 @@ def test_a_file_of_any_layout_and_type_is_read(layout: str, network: str, tmp_pa
     [
         ("lora_unet_mid_block_0_proj.lora_down.weight", DENOISER, "mid_block_0_proj", "down"),
         ("lora_te_text_model_layers_0.lora_up.weight", "te1", "text_model_layers_0", "up"),
-        ("lora_te3_encoder_block_0.alpha", "te3", "encoder_block_0", "alpha"),
         ("lora_transformer_blocks_0_to_q.lora_down.weight", DENOISER, "blocks_0_to_q", "down"),
         ("lycoris_blocks_0.hada_w1_a", DENOISER, "blocks_0", "hada_w1_a"),
         ("transformer.blocks.0.to_q.lora_A.weight", DENOISER, "blocks.0.to_q", "down"),
@@ -84,9 +84,6 @@ def test_a_file_of_any_layout_and_type_is_read(layout: str, network: str, tmp_pa
         ("base_model.model.blocks.0.to_q.lora_A.weight", DENOISER, "blocks.0.to_q", "down"),
         ("base_model.model.transformer.x.lora_A.weight", DENOISER, "x", "down"),
         ("model.diffusion_model.x.lora_down.weight", DENOISER, "x", "down"),
-        ("diffusion_model.x.dora_scale", DENOISER, "x", "magnitude"),
-        ("unet.x.lora_magnitude_vector", DENOISER, "x", "magnitude"),
-        ("unet.x.lora_magnitude_vector.default", DENOISER, "x", "magnitude"),
         ("unet.x.lora.down.weight", DENOISER, "x", "down"),
         ("unet.x.lora_linear_layer.up.weight", DENOISER, "x", "up"),
         ("unet.x.processor.to_q_lora.down.weight", DENOISER, "x.to_q", "down"),
@@ -114,6 +111,56 @@ def test_every_way_to_write_a_key(key: str, part: str, name: str, role: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("key", "change", "role"),
+    [
+        ("lora_te3_encoder_block_0.alpha", "lora_te3_encoder_block_0.lora_down.weight", "alpha"),
+        ("diffusion_model.x.dora_scale", "diffusion_model.x.lora_A.weight", "magnitude"),
+        ("unet.x.lora_magnitude_vector", "unet.x.lora_A.weight", "magnitude"),
+        ("unet.x.lora_magnitude_vector.default", "unet.x.lora_A.default.weight", "magnitude"),
+    ],
+)
+def test_what_stands_beside_a_change_is_of_its_module(key: str, change: str, role: str) -> None:
+    (module,) = of(key, change).modules
+    assert module.keys == {role: key, "down": change}
+
+
+def test_what_should_stand_beside_a_change_and_is_alone_is_strange() -> None:
+    found = of("x.alpha", "y.lora_A.weight", "y.lora_B.weight", "z.dora_scale")
+    assert [module.name for module in found.modules] == ["y"]
+    assert found.strange == ("x.alpha", "z.dora_scale")
+    assert found.network is NetworkType.LORA
+
+
+def test_of_two_adapters_in_one_file_the_first_counts() -> None:
+    found = of("x.lora_down.0.weight", "x.lora_up.0.weight", "x.lora_down.1.weight")
+    (module,) = found.modules
+    assert module.keys == {"down": "x.lora_down.0.weight", "up": "x.lora_up.0.weight"}
+    assert found.strange == ("x.lora_down.1.weight",)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"down": (4, 8), "up": (8, 8)},
+        {"down": (0, 8), "up": (8, 0)},
+        {"down": (4, 8, 1), "up": (8, 4)},
+        {"down": (4, 8, 1, 1), "up": (8, 4, 1, 1), "mid": (4, 5, 3, 3)},
+        {"down": (4, 8), "up": (8, 4), "magnitude": (7, 1)},
+        {"down": (4, 8), "up": (8, 4), "alpha": (4,)},
+        {"hada_w1_a": (8, 4), "hada_w1_b": (4, 8), "hada_w2_a": (9, 4), "hada_w2_b": (4, 8)},
+        {"hada_w1_a": (8, 4), "hada_w1_b": (3, 8), "hada_w2_a": (8, 4), "hada_w2_b": (3, 8)},
+        {"lokr_w1": (2,), "lokr_w2": (4, 4)},
+        {"lokr_w1": (2, 2), "lokr_w2_a": (4, 3), "lokr_w2_b": (2, 4)},
+        {"lokr_w1": (2, 2), "lokr_w2_a": (3, 4), "lokr_w2_b": (3, 4), "lokr_t2": (3, 2, 1, 1)},
+    ],
+)
+def test_tensors_that_do_not_fit_each_other_have_no_size(shapes: Mapping[str, Shape]) -> None:
+    module = LoraModule(DENOISER, "x", dict.fromkeys(shapes, "key"), shapes)
+    assert module.network.supported
+    assert module.size is None
+
+
+@pytest.mark.parametrize(
     ("keys", "network"),
     [
         (("x.oft_blocks", "x.alpha"), NetworkType.OFT),
@@ -123,7 +170,6 @@ def test_every_way_to_write_a_key(key: str, part: str, name: str, role: str) -> 
         (("x.diff", "x.diff_b"), NetworkType.FULL),
         (("x.lora_A.weight", "x.lora_B.weight", "x.lora_B.bias"), NetworkType.FULL),
         (("x.lora_A.weight",), NetworkType.INCOMPLETE),
-        (("x.alpha",), NetworkType.INCOMPLETE),
         (("x.hada_w1_a", "x.hada_w1_b", "x.hada_w2_a"), NetworkType.INCOMPLETE),
         (("x.lokr_w1", "x.lokr_w2_a"), NetworkType.INCOMPLETE),
     ],
