@@ -84,6 +84,26 @@ def test_a_whole_file_is_its_familys_alone(model: str, names: str) -> None:
     assert claims(lora(modules), SAID[model]) == [MODELS[model]]
 
 
+@pytest.mark.parametrize("names", ["own", "authors"])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_width_that_a_file_tells_is_its_models(model: str, names: str) -> None:
+    shapes = lora(names_of(model, names))
+    width = FAMILIES[MODELS[model]].width
+    told = None if width is None else width(shapes)
+    assert told == discover().cards[model][1].lora_width
+    assert (told is not None) == (MODELS[model] in ("flux2", "sd3"))
+
+
+def test_files_for_toys_tell_no_width() -> None:
+    widths = {name: FAMILIES[name].width for name in ("flux2", "sd3")}
+    assert all(width is not None for width in widths.values())
+    toy = lora({"transformer_blocks.0.attn.to_q": (32, 32)})
+    strange = lora({"nobody.knows": (3072, 3072)})
+    assert [width(shapes) for width in widths.values() if width for shapes in (toy, strange)] == (
+        [None] * 4
+    )
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("model", ["sdxl-base", "flux-2-klein-4b"])
 def test_a_file_of_any_layout_is_its_familys_alone(model: str, layout: str, tmp_path: Path) -> None:
@@ -270,6 +290,28 @@ def test_how_the_names_of_base_models_begin() -> None:
         for name in said
     }
     assert found == said
+
+
+@pytest.mark.parametrize(
+    ("name", "families"),
+    [
+        ("Chroma", ["flux"]),
+        ("lodestones/Chroma1-HD", ["flux"]),
+        ("Qwen", ["flux"]),
+        ("Kolors", ["sdxl"]),
+        ("Kwai-Kolors/Kolors-diffusers", ["sdxl"]),
+        ("SDXL Lightning", []),
+        ("Flux.1 D", []),
+        ("SD 1.5", []),
+    ],
+)
+def test_how_the_names_of_models_begin_whose_loras_look_alike(
+    name: str, families: list[str]
+) -> None:
+    found = [
+        family for family, loras in FAMILIES.items() if name.lower().startswith(loras.relatives)
+    ]
+    assert found == families
 
 
 def test_only_the_prompts_of_one_family_have_weights_and_only_one_brings_loras() -> None:

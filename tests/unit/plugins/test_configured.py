@@ -79,6 +79,13 @@ def test_a_new_model_may_be_like_another() -> None:
     assert list(manager.cards)[-1] == "mine"
 
 
+def test_a_model_has_the_size_of_the_one_it_is_like() -> None:
+    like = card(configured(id="mine", like="flux-2-klein-9b", source="/w"), "mine")
+    moved = card(configured(id="flux-2-klein-4b", source="/w"), "flux-2-klein-4b")
+    plain = card(configured(id="mine", family="flux2", source="/w"), "mine")
+    assert (like.lora_width, moved.lora_width, plain.lora_width) == (4096, 3072, None)
+
+
 def test_a_new_model_of_a_family_takes_what_it_is_given() -> None:
     parts = {"vae": "org/vae"}
     manager = configured(
