@@ -226,6 +226,7 @@ def check(report: LoraReport, unmistakable: float) -> None:
     assert 0.05 < report.effect("half weight") < 0.95
 
 
+@pytest.mark.slow  # the pair through the server: test_embedded_loras.py
 @pytest.mark.parametrize("style", STYLES)
 def test_the_style_comes_with_its_word_and_weight(style: str) -> None:
     report = report_on(style, read_asked()["flat"][:12:2], Sampling(steps=10))
@@ -292,6 +293,7 @@ def test_the_documentation_shows_how(tmp_path: Path) -> None:
         assert STYLES["inkwash"].unmistakable(np.asarray(picture))
 
 
+@pytest.mark.slow  # the pair through the server: test_embedded_loras.py
 @pytest.mark.parametrize(("style", "other"), [("inkwash", "neon"), ("neon", "inkwash")])
 def test_of_two_that_are_on_each_answers_to_its_own_word_only(style: str, other: str) -> None:
     pipeline = pipeline_with(style)
