@@ -45,6 +45,8 @@ def test_a_lora(tmp_path: Path) -> None:
     assert (found.network, found.rank, found.alpha) == ("lora", 2, None)
     assert [facts.name or facts.alpha for facts in found.facts] == ["Ink", 3.0]
     assert Examined.from_json(json.loads(json.dumps(found.to_json()))).claims == ("oak",)
+    earlier = {name: value for name, value in found.to_json().items() if name != "widths"}
+    assert Examined.from_json(earlier).widths == {}, "as servers before this one stored it"
 
 
 @pytest.mark.parametrize(
