@@ -231,7 +231,7 @@ def read(shapes: Mapping[str, Shape]) -> LoraTensors:
             continue
         module, role = found
         own = keys.setdefault(_part(module), {})
-        if role in own:  # of two adapters in one file the first one counts
+        if role in own and role not in _STRANGE:  # of two adapters in one file the first counts
             strange.append(key)
         else:
             own[role] = key
