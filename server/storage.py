@@ -1,10 +1,12 @@
-"""Image and thumbnail files, written so that a crash leaves a whole file or none."""
+"""Files that are written so that a crash leaves a whole one or none; images and thumbnails."""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from server.errors import StorageFailed
@@ -73,21 +75,65 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         OSError
     """
+    with _written(path, data) as temporary:
+        temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Like `write_whole`, for a file that is not there yet.
+
+    Raises:
+        FileExistsError: it is; nothing is changed.
+        OSError
+    """
+    with _written(path, data) as temporary:
+        move_new(temporary, path)
+
+
+def move_new(source: Path, path: Path) -> None:
+    """Give a file another name on its disk, durably and with all its bytes, unless there is one of
+    that name; of several who try the same at once, one does it.
+
+    Raises:
+        FileExistsError: there is one; nothing is changed.
+        OSError
+    """
+    with source.open("rb+") as file:
+        os.fsync(file.fileno())
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links
+        path.touch(exist_ok=False)
+        source.replace(path)
+    else:
+        source.unlink()
+    sync_folder(path.parent)
+
+
+@contextmanager
+def _written(path: Path, data: bytes) -> Iterator[Path]:
+    """A file with these bytes, durably, beside `path`; it does not stay."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        yield temporary
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; Windows has no such call and needs none."""
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable; Windows has no such call and needs none.
+
+    Raises:
+        OSError
+    """
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

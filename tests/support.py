@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,3 +60,22 @@ def know_hub(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", url)
     monkeypatch.setenv("HF_HUB_CACHE", str(folder / "hub-cache"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
+
+
+def note_syncs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], list[str]]:
+    """Note what is made durable from now on. Call the result with a folder for the names of the
+    files in it, in that order; "." is the folder itself."""
+    synced: list[int] = []
+    sync = os.fsync
+
+    def heard(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def names(folder: Path) -> list[str]:
+        known = {path.stat().st_ino: path.name for path in folder.iterdir()}
+        known[folder.stat().st_ino] = "."
+        return [known[inode] for inode in synced if inode in known]
+
+    monkeypatch.setattr("os.fsync", heard)
+    return names

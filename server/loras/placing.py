@@ -10,15 +10,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from server.loras.previews import Preview
+from server.storage import move_new, write_new
 
-#: Bytes of a name without its end that leave room for the ends of those beside it.
-_LONGEST_STEM = 200
+#: Bytes of a name without its end that leave room for a distinction, the ends of those beside it,
+#: and their names while they are written.
+_LONGEST_STEM = 180
 
 #: Seconds by which a file that was put in place looks older than it is.
 _AGE = 2.0
@@ -42,9 +44,11 @@ class Beside:
 
     def contents(self) -> dict[str, bytes]:
         """The bytes of each. Blocks."""
-        found = {end: path.read_bytes() for end, path in self.copies.items()}
-        for end, told in self.texts.items():
-            found[end] = json.dumps(told, indent=2, ensure_ascii=False).encode("utf-8", "replace")
+        found = {
+            end: json.dumps(told, indent=2, ensure_ascii=False).encode("utf-8", "replace")
+            for end, told in self.texts.items()
+        }
+        found |= {end: path.read_bytes() for end, path in self.copies.items()}
         if self.preview is not None:
             found[self.preview.end] = self.preview.data
         return found
@@ -53,11 +57,13 @@ class Beside:
 def place(source: Path, folder: Path, name: str, distinction: str, beside: Beside) -> Path:
     """Move a checked file into the folder of LoRAs. Blocks.
 
+    Files that are there stay as they are, whatever else brings LoRAs at the same time.
+
     Args:
         source: the file, on the disk of the folder.
         folder: the folder of LoRAs.
         name: what its source calls it.
-        distinction: is put to the name when there is another file of that name.
+        distinction: is put to the name when there is another file of that name, or one beside it.
         beside: what stands beside it.
 
     Returns:
@@ -66,30 +72,42 @@ def place(source: Path, folder: Path, name: str, distinction: str, beside: Besid
     Raises:
         OSError: it cannot be written; nothing is left of it then.
     """
-    target = _free(folder, name, distinction)
+    contents = beside.contents()
+    # It is whole: nobody need wait to see whether more is written to it.
+    os.utime(source, (moment := time.time() - _AGE, moment))
+    for target in _free(folder, name, distinction):
+        try:
+            _place(source, target, contents)
+        except FileExistsError:
+            continue  # somebody was quicker
+        return target
+    raise FileExistsError(f"{folder} has too many files named {safe_stem(name)}.")
+
+
+def _place(source: Path, target: Path, contents: Mapping[str, bytes]) -> None:
+    """Move a file to where none is, and write those beside it; all or nothing."""
     written: list[Path] = []
     try:
-        for end, content in beside.contents().items():
-            written.append(target.with_name(target.stem + end))
-            _write(written[-1], content)
-        # It is whole: nobody need wait to see whether more is written to it.
-        os.utime(source, (moment := time.time() - _AGE, moment))
-        source.replace(target)
+        for end, content in contents.items():
+            path = target.with_name(target.stem + end)
+            write_new(path, content)
+            written.append(path)
+        move_new(source, target)
     except OSError:
         for path in written:
             path.unlink(missing_ok=True)
         raise
-    return target
 
 
-def _free(folder: Path, name: str, distinction: str) -> Path:
-    """A path in the folder that no file has."""
+def _free(folder: Path, name: str, distinction: str) -> Iterator[Path]:
+    """Paths in the folder for a file with which nothing can be mixed up: neither files with the
+    same name and another end, nor those beside `x.y` with those of `x`."""
     stem = safe_stem(name)
+    taken = [path.name.casefold() for path in folder.iterdir()]
     for ending in ("", f"_{distinction}", *(f"_{distinction}_{n}" for n in range(2, 1000))):
-        path = folder / f"{stem}{ending}.safetensors"
-        if not path.exists():
-            return path
-    raise FileExistsError(f"{folder} has too many files named {stem}.")
+        beginning = f"{stem}{ending}.".casefold()
+        if not any(other.startswith(beginning) for other in taken):
+            yield folder / f"{stem}{ending}.safetensors"
 
 
 def safe_stem(name: str) -> str:
@@ -97,13 +115,3 @@ def safe_stem(name: str) -> str:
     stem = _UNFIT.sub("_", name.removesuffix(".safetensors"))
     stem = stem.encode("utf-8", "replace")[:_LONGEST_STEM].decode("utf-8", "ignore")
     return stem.strip(" .") or "lora"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write durably, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)

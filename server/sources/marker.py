@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from server.sources.manifest import Manifest, Selection
+from server.storage import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +61,8 @@ class Marker(BaseModel):
         """Write it durably: after a crash there is a whole marker or none."""
         chosen = (self.variant, sorted(self.without), sorted(self.bare), self.only)
         digest = hashlib.sha256(f"{self.reference}\n{chosen}".encode()).hexdigest()[:12]
-        path = folder / f"{PREFIX}{digest}.json"
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(self.model_dump_json(indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        content = self.model_dump_json(indent=1).encode()
+        write_whole(folder / f"{PREFIX}{digest}.json", content)
 
     def holds(self, folder: Path) -> bool:
         """Whether the files are still there, as large as they were."""

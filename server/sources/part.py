@@ -11,6 +11,7 @@ from pathlib import Path
 from server.source_errors import HashMismatch, NotAWeightsFile, SizeMismatch
 from server.sources.formats import told_size
 from server.sources.manifest import PART, RemoteFile
+from server.storage import sync_folder
 
 #: Bytes that are hashed in one go when a download is taken up again.
 BLOCK = 16 * 1024 * 1024
@@ -96,6 +97,7 @@ class Part:
             os.fsync(self._stream.fileno())
         self.close()
         self._path.replace(self.target)
+        sync_folder(self.target.parent)
         self._notes.unlink(missing_ok=True)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from server.sources.marker import markers
 from server.sources.part import Part
 from server.sources.progress import Speed
 from tests.fake_sources import COMMIT, FakeSources, answer, sha256, weights
+from tests.support import note_syncs
 from tests.unit.sources.downloading import DATA, PATH, cut_off, is_complete, leftovers, manifest_of
 
 
@@ -60,6 +61,16 @@ async def test_what_is_there_is_not_downloaded_again(
     told: list[tuple[int, int | None]] = []
     await fetch(manifest, tmp_path, client, progress=lambda *numbers: told.append(numbers))
     assert fake.seen == [] and told == [(len(DATA), len(DATA))]
+
+
+async def test_a_power_cut_takes_nothing(
+    fake: FakeSources, client: SourceClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = note_syncs(monkeypatch)
+    await fetch(manifest_of(fake), tmp_path, client)
+    file, *last = synced(tmp_path)
+    assert file == "x.safetensors" and last[0] == "." == last[-1], "each file, then its name"
+    assert last[1].startswith(".darkroom-")
 
 
 async def test_a_cut_connection_is_taken_up_where_it_ended(
