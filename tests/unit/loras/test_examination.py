@@ -150,18 +150,12 @@ def test_bytes_behind_the_end(tmp_path: Path) -> None:
 
 def test_a_header_beyond_measure_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    length = 64 << 20
+    length = 5 << 20
     with path.open("wb") as stream:
         stream.write(length.to_bytes(8, "little") + b"{")
         stream.truncate(8 + length)
     found = look(path)
-    assert found.fault is not None and "67,108,864" in found.fault
-
-
-def test_too_many_tensors(tmp_path: Path) -> None:
-    entry = {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]}
-    found = look(written(tmp_path / "x.safetensors", {f"t{n}": entry for n in range(100_001)}))
-    assert found.fault is not None and "100,000 tensors" in found.fault
+    assert found.fault is not None and "5,242,880" in found.fault
 
 
 @pytest.mark.parametrize("kept", [0, 5, 8, 9, 100, -1])
