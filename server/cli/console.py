@@ -12,9 +12,16 @@ from server.errors import DarkroomError, InvalidParameters
 #: Columns that no line of a table has.
 UNCUT = 10_000
 
-# Paths and prompts may hold what rich would take for markup, and a piped line must stay one line.
-out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-err = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=True)
+
+def _console(**options: Any) -> Console:
+    """A console that prints texts as they are: paths, names and prompts may hold what rich would
+    take for markup."""
+    return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+# A piped line must stay one line.
+out = _console(soft_wrap=True)
+err = _console(soft_wrap=True, stderr=True)
 
 
 def report(error: DarkroomError) -> None:
@@ -36,7 +43,7 @@ def print_json(data: Any) -> None:
 def print_table(table: Any) -> None:
     """Print a table of rich's. Other programs read whole lines; only on a terminal columns are
     narrowed to fit."""
-    console = out if out.is_terminal else Console(file=out.file, width=UNCUT, highlight=False)
+    console = out if out.is_terminal else _console(file=out.file, width=UNCUT)
     console.print(table, soft_wrap=False)
 
 

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Digits of AutoV3 that civitai shows.
+AUTOV3_SHOWN = 12
+
 #: Where the bytes of AutoV1 begin and end.
 _AUTOV1_BEGIN = 0x100000
 _AUTOV1_END = 0x110000

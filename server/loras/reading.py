@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from server.loras.examination import NotWhole, examine
-from server.loras.hashes import Interrupted, hashes
+from server.loras.hashes import Hashes, Interrupted, hashes
 from server.loras.recognition import Recognition
 from server.loras.scanner import Folder, Seen, Stamp, Walk
 from server.loras.sidecars import read_sidecars
@@ -153,7 +153,7 @@ class Reading:
             examined = examine(file.path, file.stamp.size, self.recognition)
             fresh = replace(fresh, examined=examined, reader=reader if examined.complete else "")
         if earlier.sidecars != file.sidecars:
-            fresh = replace(fresh, **_told(file, earlier.hashes.sha256))
+            fresh = replace(fresh, **_told(file, earlier.hashes))
         return fresh
 
     def _read_whole(self, file: Seen, reader: str) -> StoredFile:
@@ -173,16 +173,16 @@ class Reading:
             hashes=digests,
             examined=examined,
             reader=reader if examined.complete else "",
-            **_told(file, digests.sha256),
+            **_told(file, digests),
         )
 
     def _count(self, kind: str) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
 
 
-def _told(file: Seen, sha256: str) -> dict[str, Any]:
+def _told(file: Seen, digests: Hashes) -> dict[str, Any]:
     """What the files beside it say, and their stamps."""
-    told = read_sidecars(file.path, frozenset(file.sidecars), sha256)
+    told = read_sidecars(file.path, frozenset(file.sidecars), digests)
     return {"sidecars": file.sidecars, "told": tuple(told)}
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from server.errors import MalformedReference
 from server.loras.civitai import version_facts
 from server.loras.facts import Facts, lines, merged, number, phrases, table, text
+from server.loras.hashes import AUTOV3_SHOWN, Hashes
 from server.source_errors import UnsafeFile
 from server.sources.kinds import Civitai, Local, Reference
 from server.sources.references import parse
@@ -46,7 +47,7 @@ PREVIEWS = (*(f".preview{ending}" for ending in _IMAGES), *_IMAGES)
 ENDINGS = (RECORD, _MANAGER, _WEB_UI, CIVITAI, *PREVIEWS)
 
 
-def read_sidecars(path: Path, endings: frozenset[str], sha256: str) -> list[Facts]:
+def read_sidecars(path: Path, endings: frozenset[str], hashes: Hashes) -> list[Facts]:
     """What the files beside a LoRA say, the most trusted first. Blocks.
 
     What its user entered elsewhere stands above what civitai says. A file that cannot be read, or
@@ -55,15 +56,19 @@ def read_sidecars(path: Path, endings: frozenset[str], sha256: str) -> list[Fact
     Args:
         path: the LoRA.
         endings: those of `ENDINGS` that are there.
-        sha256: the LoRA's.
+        hashes: the LoRA's.
     """
     told = {
         ending: _read(path.with_name(path.stem + ending))
         for ending in (_WEB_UI, _MANAGER, CIVITAI, RECORD)
         if ending in endings
     }
-    found = [_web_ui(told.get(_WEB_UI, {})), _manager(told.get(_MANAGER, {}), sha256)]
-    found += [version_facts(told.get(CIVITAI, {})), _record(told.get(RECORD, {}), sha256)]
+    found = (
+        _web_ui(told.get(_WEB_UI, {})),
+        _manager(told.get(_MANAGER, {}), hashes.sha256),
+        _civitai(told.get(CIVITAI, {}), hashes),
+        _record(told.get(RECORD, {}), hashes.sha256),
+    )
     return [facts for facts in found if facts != Facts()]
 
 
@@ -111,6 +116,18 @@ def _manager(told: Mapping[str, Any], sha256: str) -> Facts:
         notes=lines(told.get("notes")),
     )
     return merged((own, version_facts(told.get("civitai"))))
+
+
+def _civitai(told: Mapping[str, Any], hashes: Hashes) -> Facts:
+    """A version's facts, unless it tells the hashes of its files and none is this one's: the same
+    weights with other metadata have the same AutoV3."""
+    files = told.get("files")
+    every = files if isinstance(files, list) else ()
+    listed = [table(table(file).get("hashes")) for file in every]
+    known = {str(each["SHA256"]).lower() for each in listed if each.get("SHA256")}
+    behind = {str(each["AutoV3"]).lower() for each in listed if each.get("AutoV3")}
+    is_same = hashes.sha256 in known or hashes.autov3[:AUTOV3_SHOWN] in behind
+    return version_facts(told) if is_same or not known else Facts()
 
 
 def _tips(told: Any) -> Mapping[str, Any]:

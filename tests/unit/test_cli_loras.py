@@ -16,6 +16,7 @@ from tests.fake_civitai import CIVITAI_KEY
 from tests.fake_sources import FakeSources, lora, weights
 from tests.serving import live_server, until
 from tests.support import know_hub
+from tests.unit.loras.builders import lora as write
 
 
 @pytest.fixture
@@ -77,6 +78,14 @@ def test_one_that_cannot_be_had_keeps_no_other(fake: FakeSources, tmp_path: Path
     for text in ("17: source_missing: ", "some words: malformed_reference: ", "not_a_lora: "):
         assert text in added.stderr
     assert len(own()) == 1
+
+
+def test_names_are_printed_as_they_are(fake: FakeSources, tmp_path: Path) -> None:
+    name = "Style [/dark] :smile: pack"
+    path = tmp_path / "data" / "loras" / "x.safetensors"
+    write(path, metadata={"modelspec.title": name})
+    listed = run()
+    assert listed.exit_code == 0 and name in listed.stdout
 
 
 def test_identifies_what_civitai_knows(fake: FakeSources, tmp_path: Path) -> None:

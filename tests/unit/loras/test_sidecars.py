@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from server.loras.facts import Facts, merged
+from server.loras.hashes import Hashes
 from server.loras.sidecars import ENDINGS, preview_of, read_sidecars
 from tests.unit.loras.builders import sidecar
 from tests.unit.loras.test_civitai import VERSION
 
 SHA256 = "ab" * 32
+HASHES = Hashes(SHA256, None, "12" * 32)
 
 
 def told(path: Path, *endings: str) -> Facts:
     """What the files beside `path` say together."""
-    return merged(read_sidecars(path, frozenset(endings), SHA256))
+    return merged(read_sidecars(path, frozenset(endings), HASHES))
 
 
 @pytest.fixture
@@ -74,6 +76,24 @@ def test_of_civitai(path: Path) -> None:
     sidecar(path, ".civitai.info", VERSION)
     found = told(path, ".civitai.info")
     assert (found.version_id, found.trigger_words) == (1963644, ("inkwash", "brush"))
+
+
+@pytest.mark.parametrize(
+    ("hashes", "believed"),
+    [
+        ({"SHA256": SHA256.upper()}, True),
+        ({"SHA256": "CD" * 32, "AutoV3": "121212121212"}, True),
+        ({"AutoV2": "CDCDCDCDCD"}, True),
+        ({"SHA256": "CD" * 32, "AutoV3": "343434343434"}, False),
+        ({"SHA256": "CD" * 32}, False),
+    ],
+)
+def test_of_civitai_about_these_weights(
+    path: Path, hashes: dict[str, str], *, believed: bool
+) -> None:
+    files = [None, {"hashes": 5}, {"hashes": hashes}]
+    sidecar(path, ".civitai.info", {**VERSION, "files": files})
+    assert (told(path, ".civitai.info") != Facts()) is believed
 
 
 @pytest.mark.parametrize(
