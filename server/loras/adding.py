@@ -6,13 +6,11 @@ import asyncio
 import errno
 import logging
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
-from weakref import WeakValueDictionary
 
 from server.config import Settings
 from server.loras.companions import companions, download_record
@@ -23,6 +21,7 @@ from server.loras.record import LoraRecord
 from server.loras.references import LoraReference, Number, RemoteLora, name_of
 from server.loras.registry import LoraRegistry
 from server.loras.sidecars import ENDINGS, RECORD
+from server.loras.staging import Staging, clear
 from server.source_errors import (
     DiskFull,
     FileTooLarge,
@@ -40,12 +39,6 @@ from server.sources.progress import Listener
 from server.sources.sites import Sites
 
 log = logging.getLogger(__name__)
-
-#: The folder, in that of the LoRAs, for what is not whole yet. Nobody looks for LoRAs there.
-DOWNLOADS = ".downloads"
-
-#: Seconds after which a download that nobody went on with is removed.
-FORGOTTEN = 7 * 24 * 3600
 
 #: What leaves a part of a file worth keeping.
 _RESUMABLE = (SourceUnreachable, DiskFull, OfflineSource)
@@ -83,7 +76,8 @@ class LoraAdder:
         self._registry = registry
         self._client = client
         self._limit = limit
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._staging = Staging(folder)
+        self._placing = asyncio.Lock()
 
     @classmethod
     def of(cls, settings: Settings, registry: LoraRegistry) -> Self:
@@ -117,14 +111,7 @@ class LoraAdder:
 
     def sweep(self) -> None:
         """Remove downloads that nobody went on with for long. Blocks."""
-        place = self._folder / DOWNLOADS
-        for folder in place.iterdir() if place.is_dir() else ():
-            try:
-                newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-            except OSError:
-                continue  # another process has just ended it
-            if time.time() - newest > FORGOTTEN:
-                _clear(folder)
+        self._staging.sweep()
 
     # --- from elsewhere --------------------------------------------------------------------
 
@@ -140,12 +127,14 @@ class LoraAdder:
 
     async def _find(self, reference: RemoteLora, client: SourceClient, progress: Listener) -> Added:
         offer = await find_offer(reference, client, self._limit)
-        lock = self._locks.setdefault(offer.folder_name, asyncio.Lock())
-        async with lock:  # whoever comes second finds it here
+        async with self._staging.hold(offer.folder_name) as folder:
             record = await in_thread(self._has, offer, reference)
+            if record is None:  # unless another process has just brought it
+                await self._registry.rescan()
+                record = await in_thread(self._has, offer, reference)
             if record is None:
-                return await self._download(reference, offer, client, progress)
-        return Added(record, True, () if offer.note is None else (offer.note,))
+                return await self._download(reference, offer, folder, client, progress)
+        return Added(record, was_here=True, notes=offer.notes)
 
     def _has(self, offer: Offer, reference: RemoteLora) -> LoraRecord | None:
         """The LoRA that an offer is of, if it is here."""
@@ -157,39 +146,45 @@ class LoraAdder:
         return self._first(lambda record: record.version_id == version.id)
 
     async def _download(
-        self, reference: RemoteLora, offer: Offer, client: SourceClient, progress: Listener
+        self,
+        reference: RemoteLora,
+        offer: Offer,
+        folder: Path,
+        client: SourceClient,
+        progress: Listener,
     ) -> Added:
-        folder = self._folder / DOWNLOADS / offer.folder_name
         path = folder / offer.manifest.main
         try:
             await _fetch(offer, folder, client, progress)
             sha256 = await in_thread(check_is_lora, path, path.name)
+            # What an earlier download left complete was not compared.
+            offer.file.check_hash(sha256)
         except _RESUMABLE:
             raise
         except SourceFailed:
-            await in_thread(_clear, folder)
+            await in_thread(clear, folder)
             raise
-        same = await in_thread(self._same, sha256)
-        if same is not None:
-            await in_thread(_clear, folder)
-            return Added(same, was_here=True)
         beside, notes = await companions(reference, offer, sha256, client)
         distinction = sha256[:8] if offer.version is None else str(offer.version.id)
-        placed = await in_thread(place, path, self._folder, offer.name, distinction, beside)
-        await in_thread(_clear, folder)
-        return Added(await self._registered(placed), was_here=False, notes=notes)
+        added = await self._place(path, offer.name, sha256, distinction, beside)
+        await in_thread(clear, folder)
+        return replace(added, notes=offer.notes if added.was_here else notes)
 
     # --- from this machine -----------------------------------------------------------------
 
     async def _take_over(self, path: Path) -> Added:
         """Copy a file into the folder, with what stands beside it."""
         sha256 = await in_thread(self._examine, path)
-        await self._registry.rescan()  # it may lie in the folder already
-        same = await in_thread(self._same, sha256)
-        if same is not None:
-            return Added(same, was_here=True)
-        placed = await in_thread(self._copy, path, sha256)
-        return Added(await self._registered(placed), was_here=False)
+        async with self._staging.hold(sha256[:16]) as folder:
+            await self._registry.rescan()  # it may lie in the folder of LoRAs already
+            same = await in_thread(self._same, sha256)
+            if same is not None:
+                return Added(same, was_here=True)
+            try:
+                copy, beside = await in_thread(_copy, path, sha256, folder)
+                return await self._place(copy, path.name, sha256, sha256[:8], beside)
+            finally:
+                await in_thread(clear, folder)
 
     def _examine(self, path: Path) -> str:
         """The hash of a local LoRA."""
@@ -200,28 +195,23 @@ class LoraAdder:
             raise FileTooLarge(f"{path} has more than {self._limit} bytes (`max_lora_bytes`).")
         return check_is_lora(path, path.name)
 
-    def _copy(self, path: Path, sha256: str) -> Path:
-        folder = self._folder / DOWNLOADS / sha256[:16]
-        beside = {end: path.with_name(path.stem + end) for end in ENDINGS}
-        found = {end: other for end, other in beside.items() if other.is_file() and end != RECORD}
-        own = {RECORD: download_record(name_of(Local(path)), sha256)}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            copy = Path(shutil.copyfile(path, folder / path.name))
-            return place(copy, self._folder, path.name, sha256[:8], Beside(own, copies=found))
-        finally:
-            _clear(folder)
-
     # --- both ------------------------------------------------------------------------------
 
-    async def _registered(self, placed: Path) -> LoraRecord:
-        """What the registry says of a file that has just come into the folder."""
-        await self._registry.rescan()
+    async def _place(
+        self, path: Path, name: str, sha256: str, distinction: str, beside: Beside
+    ) -> Added:
+        """Put a checked file into the folder, unless it is there; see `place`."""
+        async with self._placing:  # two sources may have the same file
+            same = await in_thread(self._same, sha256)
+            if same is not None:
+                return Added(same, was_here=True)
+            placed = await in_thread(place, path, self._folder, name, distinction, beside)
+            await self._registry.rescan()
         record = self._registry.at(placed)
         if record is None:
             raise SourceFailed(f"{placed} is there, and yet it cannot be read. See the log.")
         log.info("LoRA %s is at %s", record.id, placed)
-        return record
+        return Added(record, was_here=False)
 
     def _same(self, sha256: str) -> LoraRecord | None:
         """The LoRA with these very bytes."""
@@ -246,14 +236,13 @@ async def _fetch(offer: Offer, folder: Path, client: SourceClient, progress: Lis
         raise offer.explain(error) from error
 
 
-def _clear(folder: Path) -> None:
-    """Remove a download; the folder of downloads goes with the last."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.parent.rmdir()
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-            log.warning("%s cannot be removed: %s", folder.parent, error)
+def _copy(path: Path, sha256: str, folder: Path) -> tuple[Path, Beside]:
+    """A copy of a local LoRA in a folder, and what lies beside it."""
+    beside = {end: path.with_name(path.stem + end) for end in ENDINGS}
+    found = {end: other for end, other in beside.items() if other.is_file() and end != RECORD}
+    own = {RECORD: download_record(name_of(Local(path)), sha256)}
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copyfile(path, folder / path.name)), Beside(own, copies=found)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ async def companions(
         client: an open client.
     """
     told = download_record(_told_reference(reference, offer), sha256)
-    notes = [] if offer.note is None else [offer.note]
+    notes = [*offer.notes]
     if offer.version is None:
         return Beside(texts={RECORD: told}), tuple(notes)
     preview = None

@@ -58,6 +58,11 @@ class Offer:
         return next(named, PurePosixPath(self.manifest.main).name)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be said about it."""
+        return () if self.note is None else (self.note,)
+
+    @property
     def folder_name(self) -> str:
         """A name for the folder that it is downloaded into: each offer has its own."""
         place = f"{self.file.url} {self.manifest.revision}"

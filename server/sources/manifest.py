@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from server.source_errors import FileTooLarge, SourceFailed
+from server.source_errors import FileTooLarge, HashMismatch, SourceFailed
 from server.sources.kinds import Hub, Remote
 
 #: Paths that stay below their folder on every system, and cannot be taken for our own files.
@@ -106,6 +106,17 @@ class RemoteFile:
             raise FileTooLarge(
                 f"{self.path} has {size} bytes or more, and {self.limit} are allowed. Allow more "
                 "(`max_lora_bytes`), or name another file."
+            )
+
+    def check_hash(self, sha256: str) -> None:
+        """
+        Raises:
+            HashMismatch: it is another file than the site tells.
+        """
+        if self.sha256 not in (None, sha256):
+            raise HashMismatch(
+                f"{self.path} has the SHA-256 {sha256}, not {self.sha256} as its site tells; it "
+                "was removed. Try again; if it stays so, do not use this source."
             )
 
     def can_have(self, size: int) -> bool:

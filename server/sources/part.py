@@ -118,11 +118,7 @@ class Part:
         name, digest = self._file.path, self._sha256.hexdigest()
         if not self._file.can_have(self.size):
             raise wrong_size(self._file, self.size)
-        if self._file.sha256 not in (None, digest):
-            raise HashMismatch(
-                f"{name} has the SHA-256 {digest}, not {self._file.sha256} as its site tells; it "
-                "was removed. Try again; if it stays so, do not use this source."
-            )
+        self._file.check_hash(digest)
         told = told_size(self._path, name)
         if told not in (None, self.size):
             raise SizeMismatch(

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from server.loras.adding import DOWNLOADS, FORGOTTEN, LoraAdder
+from server.loras.adding import LoraAdder
+from server.loras.offers import find_offer
 from server.loras.references import read
 from server.loras.registry import LoraRegistry
-from server.source_errors import FileTooLarge, NotALora, SourceAmbiguous, SourceMissing, UnsafeFile
+from server.loras.staging import DOWNLOADS
+from server.source_errors import (
+    FileTooLarge,
+    HashMismatch,
+    NotALora,
+    SourceAmbiguous,
+    SourceMissing,
+    UnsafeFile,
+)
+from server.sources.kinds import Civitai
 from tests.fake_civitai import LICENCE, PNG
 from tests.fake_sources import FakeSources, answer, lora, sha256, weights
 from tests.unit.loras.builders import registry
@@ -130,6 +139,49 @@ async def test_two_files_of_one_name_stay_apart(
     assert json.loads(second.path.with_suffix(".civitai.info").read_text())["id"] == 2
 
 
+async def test_several_of_one_name_at_once_all_arrive(fake: FakeSources, adder: LoraAdder) -> None:
+    for version in range(1, 6):
+        record = fake.add_lora(version, version, lora(fill=version))
+        record["files"][0]["name"] = "style.safetensors"
+    added = await asyncio.gather(*[adder.add(read(f"civitai:@{n}")) for n in range(1, 6)])
+    assert [each.record.id for each in added] == [f"civitai_{n}" for n in range(1, 6)]
+    contents = [each.record.path.read_bytes() for each in added]
+    assert contents == [lora(fill=n) for n in range(1, 6)]
+
+
+async def test_another_process_at_the_same_lora_is_waited_for(
+    fake: FakeSources, adder: LoraAdder, tmp_path: Path
+) -> None:
+    fake.add_lora(VERSION, MODEL, lora())
+    fake.blobs["x.safetensors"] = lora(fill=3)
+    references = [read(str(VERSION)), read(f"{fake.files_url}/blobs/x.safetensors")]
+    async with registry(tmp_path) as of_another:
+        other = LoraAdder(tmp_path / "loras", of_another, fake.client, limit=100_000)
+        for reference in references:
+            both = await asyncio.gather(adder.add(reference), other.add(reference))
+            assert sorted(each.was_here for each in both) == [False, True]
+            assert both[0].record.path == both[1].record.path
+    assert len(fake.requests(BLOB)) == 1
+    found = [name for name in names(tmp_path / "loras") if name.endswith(".safetensors")]
+    assert found == [f"lora_{VERSION}.safetensors", "x.safetensors"]
+    assert not [name for name in names(tmp_path / "loras") if name.startswith(DOWNLOADS)]
+
+
+async def test_what_an_earlier_download_left_is_compared(
+    fake: FakeSources, adder: LoraAdder, tmp_path: Path
+) -> None:
+    fake.add_lora(VERSION, MODEL, lora())
+    async with fake.client() as client:
+        offer = await find_offer(Civitai(version=VERSION), client, 100_000)
+    left = tmp_path / "loras" / DOWNLOADS / offer.folder_name / offer.manifest.main
+    left.parent.mkdir(parents=True)
+    left.write_bytes(lora(fill=99))
+    with pytest.raises(HashMismatch):
+        await adder.add(read(str(VERSION)))
+    assert names(tmp_path / "loras") == []
+    assert (await adder.add(read(str(VERSION)))).record.path.read_bytes() == lora()
+
+
 @pytest.mark.parametrize(
     ("picture", "data"),
     [("gone.png", None), ("page.png", b"<!doctype html>"), ("ghost.png", b"")],
@@ -242,16 +294,3 @@ async def test_a_local_file_must_be_a_lora(adder: LoraAdder, tmp_path: Path) -> 
         with pytest.raises(error):
             await adder.add(read(str(tmp_path / f"{name}.safetensors")))
     assert names(tmp_path / "loras") == []
-
-
-async def test_downloads_that_nobody_goes_on_with_are_removed(
-    adder: LoraAdder, tmp_path: Path
-) -> None:
-    for name, age in (("old", FORGOTTEN + 60), ("new", 60)):
-        part = tmp_path / "loras" / DOWNLOADS / name / "x.safetensors.part"
-        part.parent.mkdir(parents=True)
-        part.write_bytes(b"1")
-        for path in (part, part.parent):
-            os.utime(path, (time.time() - age,) * 2)
-    adder.sweep()
-    assert names(tmp_path / "loras") == [f"{DOWNLOADS}/new/x.safetensors.part"]
