@@ -54,8 +54,12 @@ class Header:
 
 def begins_well(head: bytes) -> bool:
     """Whether a file of these first bytes, 9 or more, can be one."""
-    length = int.from_bytes(head[:_PREFIX], "little")
-    return head[_PREFIX : _PREFIX + 1] == b"{" and 2 <= length <= LONGEST
+    return head[_PREFIX : _PREFIX + 1] == b"{" and 2 <= told_length(head) <= LONGEST
+
+
+def told_length(head: bytes) -> int:
+    """The bytes that the object has as these first bytes of a file, 8 or more, tell."""
+    return int.from_bytes(head[:_PREFIX], "little")
 
 
 def read(path: Path, longest: int = LONGEST) -> Header:
@@ -71,7 +75,7 @@ def read(path: Path, longest: int = LONGEST) -> Header:
     """
     with path.open("rb") as stream:
         head = stream.read(_PREFIX + 1)
-        length = int.from_bytes(head[:_PREFIX], "little")
+        length = told_length(head)
         # The file's own size first: the length may be any number.
         whole = length <= longest and path.stat().st_size >= _PREFIX + length
         if not begins_well(head) or not whole:
@@ -92,9 +96,9 @@ def entries(path: Path) -> Mapping[str, Entry]:
     return read(path).tensors
 
 
-def told_size(path: Path) -> int:
+def told_size(path: Path, longest: int = LONGEST) -> int:
     """The bytes that the file has as its header tells; see `read`."""
-    return read(path).told_size
+    return read(path, longest).told_size
 
 
 def _entry(told: dict[str, Any]) -> Entry:

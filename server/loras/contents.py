@@ -10,6 +10,7 @@ from server.lora_tensors import LoraTensors, NetworkType
 from server.loras.examination import LONGEST_HEADER
 from server.loras.recognition import kind_of
 from server.source_errors import NotALora, NotAWeightsFile
+from server.sources.formats import HEAD, check_beginning
 
 
 def check_is_lora(path: Path, name: str) -> str:
@@ -23,10 +24,13 @@ def check_is_lora(path: Path, name: str) -> str:
         The SHA-256 of the file, in lower case.
 
     Raises:
-        NotAWeightsFile: it has no header of a safetensors file, or not all that it tells.
+        NotAWeightsFile: it has no header of a safetensors file, one that is too long, or not all
+            that it tells.
         NotALora: it is another thing.
         OSError: it cannot be read.
     """
+    with path.open("rb") as stream:
+        check_beginning(name, stream.read(HEAD), LONGEST_HEADER)
     try:
         header = safetensors_header.read(path, LONGEST_HEADER)
         whole = header.told_size == path.stat().st_size

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from server.loras.examination import LONGEST_HEADER
 from server.loras.references import Number, RemoteLora
 from server.source_errors import (
     EarlyAccess,
@@ -101,7 +102,7 @@ async def find_offer(reference: RemoteLora, client: SourceClient, limit: int) ->
             offer = Offer(await listing.list_files(chosen, client))
         case _:
             offer = Offer(await listing.list_files(reference, client))
-    file = replace(offer.file, limit=limit)
+    file = replace(offer.file, limit=limit, longest_header=LONGEST_HEADER)
     if suffix(file.path) != ".safetensors":
         raise NotALora(f"{file.path} is no .safetensors file, which every LoRA is. Name another.")
     file.check_limit(file.size or 0)

@@ -207,7 +207,7 @@ class _Download:
 
     async def _check_beginning(self, chunk: bytes) -> None:
         try:
-            check_beginning(self._file.path, chunk)
+            check_beginning(self._file.path, chunk, self._file.longest_header)
         except NotAWeightsFile:
             await in_thread(self._part.discard)
             raise

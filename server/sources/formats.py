@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from server import safetensors_header
+from server.safetensors_header import LONGEST
 from server.source_errors import NotAWeightsFile, UnsafeFile
 
 #: Single files that hold a whole model or one part of it.
@@ -35,12 +36,13 @@ def refuse_pickle(name: str) -> None:
         )
 
 
-def check_beginning(name: str, head: bytes) -> None:
+def check_beginning(name: str, head: bytes, longest: int = LONGEST) -> None:
     """Look whether a file begins as its name says.
 
     Args:
         name: the file's name; of other than weights nothing is expected.
         head: at least its first `HEAD` bytes, if it has so many.
+        longest: bytes that a safetensors header may have.
 
     Raises:
         NotAWeightsFile: it does not.
@@ -53,14 +55,21 @@ def check_beginning(name: str, head: bytes) -> None:
             f"{name} does not begin like a safetensors file: it may be a web page, an error "
             "message or a renamed pickle. Open the address in a browser to see what it is."
         )
+    length = safetensors_header.told_length(head)
+    if kind == ".safetensors" and length > longest:
+        raise NotAWeightsFile(
+            f"{name} tells of a header of {length} bytes, and at most {longest} are read: such a "
+            "file is damaged, or no file of this kind. Name another."
+        )
 
 
-def told_size(path: Path, name: str) -> int | None:
+def told_size(path: Path, name: str, longest: int = LONGEST) -> int | None:
     """The bytes that a file of weights has as its own header tells. Blocks.
 
     Args:
         path: the file, begun as `check_beginning` wants it.
         name: its name; of other than safetensors nothing is told: None.
+        longest: bytes that its header may have.
 
     Raises:
         NotAWeightsFile: its header cannot be read.
@@ -68,7 +77,7 @@ def told_size(path: Path, name: str) -> int | None:
     if suffix(name) != ".safetensors":
         return None
     try:
-        return safetensors_header.told_size(path)
+        return safetensors_header.told_size(path, longest)
     except ValueError as error:
         raise NotAWeightsFile(
             f"{name} has no header of a safetensors file, or only the beginning of one. Try again; "

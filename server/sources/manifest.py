@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from server.safetensors_header import LONGEST
 from server.source_errors import FileTooLarge, HashMismatch, SourceFailed
 from server.sources.kinds import Hub, Remote
 
@@ -72,6 +73,7 @@ class RemoteFile:
         sha256: 64 hexadecimal digits in lower case; None when the site does not tell.
         exact: whether `size` is exact; some sites round it, by less than `ROUNDING`.
         limit: the most bytes that are taken, whatever the site tells; None: any number.
+        longest_header: the most bytes that its header may have, if it is a safetensors file.
     """
 
     path: str
@@ -80,6 +82,7 @@ class RemoteFile:
     sha256: str | None = None
     exact: bool = True
     limit: int | None = None
+    longest_header: int = LONGEST
 
     def __post_init__(self) -> None:
         """

@@ -119,7 +119,7 @@ class Part:
         if not self._file.can_have(self.size):
             raise wrong_size(self._file, self.size)
         self._file.check_hash(digest)
-        told = told_size(self._path, name)
+        told = told_size(self._path, name, self._file.longest_header)
         if told not in (None, self.size):
             raise SizeMismatch(
                 f"{name} has {self.size} bytes, not the {told} that its own header tells. Try "

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.loras.adding import LoraAdder
+from server.loras.examination import LONGEST_HEADER
 from server.loras.offers import find_offer
 from server.loras.references import read
 from server.loras.registry import LoraRegistry
@@ -18,10 +19,12 @@ from server.source_errors import (
     FileTooLarge,
     HashMismatch,
     NotALora,
+    NotAWeightsFile,
     SourceAmbiguous,
     SourceMissing,
     UnsafeFile,
 )
+from server.sources.download import CHUNK
 from server.sources.kinds import Civitai
 from tests.fake_civitai import LICENCE, PNG
 from tests.fake_sources import FakeSources, answer, lora, sha256, weights
@@ -259,6 +262,18 @@ async def test_an_address_tells_only_the_file(
     assert json.loads(note)["sha256"] == sha256(lora()) and "secret" not in note
     asked = len(fake.seen)
     assert (await adder.add(read(address))).was_here and len(fake.seen) == asked
+
+
+async def test_a_header_that_no_lora_has_is_refused_at_its_beginning(
+    fake: FakeSources, known: LoraRegistry, tmp_path: Path
+) -> None:
+    adder = LoraAdder(tmp_path / "loras", known, fake.client, limit=1 << 30)
+    told = (LONGEST_HEADER + 1).to_bytes(8, "little") + b"{"
+    fake.blobs["x.safetensors"] = told + b" " * (LONGEST_HEADER + 1000)
+    fake.fail("/blobs/x.safetensors", fake.stall(fake.blobs["x.safetensors"], 2 * CHUNK))
+    with pytest.raises(NotAWeightsFile, match=f"header of {LONGEST_HEADER + 1} bytes"):
+        await adder.add(read(f"{fake.files_url}/blobs/x.safetensors"))
+    assert names(tmp_path / "loras") == []
 
 
 # --- this machine --------------------------------------------------------------------------

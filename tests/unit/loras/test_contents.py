@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from server.loras.contents import check_is_lora
+from server.loras.examination import LONGEST_HEADER
 from server.source_errors import NotALora, NotAWeightsFile
 from tests.fake_sources import lora, sha256
 
@@ -46,6 +47,13 @@ def test_one_that_cannot_be_applied_is_one_still(tmp_path: Path, words: tuple[st
 def test_another_thing_is_named(tmp_path: Path, names: tuple[str, ...], kind: str) -> None:
     with pytest.raises(NotALora, match=kind):
         check_is_lora(write(tmp_path / "x.safetensors", *names), "x")
+
+
+def test_a_header_that_no_lora_has_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes((LONGEST_HEADER + 1).to_bytes(8, "little") + b"{" + b" " * LONGEST_HEADER)
+    with pytest.raises(NotAWeightsFile, match=f"header of {LONGEST_HEADER + 1} bytes"):
+        check_is_lora(path, path.name)
 
 
 @pytest.mark.parametrize("data", [b"", b"<!doctype html>", lora()[:-1], lora() + b"1"])
