@@ -91,10 +91,12 @@ def fresh(server: ServerProcess) -> Iterator[tuple[tuple[str, Any], bytes]]:
 @pytest.mark.timeout(1500)
 def test_every_job_is_as_in_a_worker_of_its_own(start: Callable[..., Any]) -> None:
     with start("fresh", "--keep-alive", "0") as server:
+        server.client.post("/api/loras/rescan")
         expected = dict(fresh(server))
     assert len(set(expected.values())) == len(expected), "every LoRA shows"
     choice = random.Random(7)
     with start("one") as server:
+        server.client.post("/api/loras/rescan")
         for name in FAMILIES:
             for _ in range(JOBS):
                 # Now and then another family in between: they share text encoders.
