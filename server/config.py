@@ -32,7 +32,7 @@ from server.errors import ConfigurationError
 from server.generation import MAX_LORAS
 from server.lora_entry import LoraEntry
 from server.model_entry import ModelEntry, Offload, faults_of, is_local
-from server.wording import summary
+from server.wording import shown, summary
 
 CONFIG_NAME = "darkroom.toml"
 PREFIX = "DARKROOM_"
@@ -368,7 +368,7 @@ def _place(where: tuple[int | str, ...], given: Mapping[str, Any]) -> tuple[int 
             elsewhere = listed in given or variable in map(str.upper, os.environ)
             entry = None if elsewhere else _file_values.get()[listed][position]
             name = entry.get(_NAMES[listed]) if isinstance(entry, dict) else None
-            name = name or f"number {position + 1}"
+            name = shown(str(name)) if name else f"number {position + 1}"
             return (": ".join([f"[[{listed}]] {name}", *map(str, rest)]),)
     return where
 

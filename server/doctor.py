@@ -28,7 +28,7 @@ from server.model_entry import Offload
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.serve import listen
-from server.sources.references import shown
+from server.wording import shown
 
 #: What decides how the server behaves; the rest follows from constraints.txt.
 LIBRARIES = (

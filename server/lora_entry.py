@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.generation import LoraWeight, TriggerWeight
+from server.wording import shown
 
 
 class LoraEntry(BaseModel):
@@ -38,5 +39,6 @@ def faults_of(entries: Sequence[LoraEntry]) -> Iterator[str]:
     before: set[str] = set()
     for entry in entries:
         if entry.ref in before:
-            yield f"[[loras]] {entry.ref}: another entry has this `ref`; make one of the two."
+            name = f"[[loras]] {shown(entry.ref)}"
+            yield f"{name}: another entry has this `ref`; make one of the two."
         before.add(entry.ref)

@@ -18,9 +18,10 @@ from server.sources.kinds import Hub, Local, Package, Reference
 from server.sources.manifest import Selection
 from server.sources.progress import Listener
 from server.sources.pull import pull
-from server.sources.references import parse, shown
+from server.sources.references import parse
 from server.sources.sites import Sites
 from server.sources.store import ModelStore
+from server.wording import shown
 from server.worker.components import part_of
 
 #: A source of a card and which of its files are wanted.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_PASSWORD = re.compile(r"((?:https?:)?//|https?:/?).*@", re.IGNORECASE | re.DOTALL)
+_QUERY = re.compile(r"\?.*", re.DOTALL)
 
 
 def shortened(text: str, limit: int = 100) -> str:
@@ -21,3 +25,9 @@ def describe(error: BaseException) -> str:
     """`ValueError: what it says`, the way a traceback ends."""
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shown(text: str) -> str:
+    """A reference to weights as it may be logged and shown: without a password or a query in it,
+    which may hold a key."""
+    return _QUERY.sub("?…", _PASSWORD.sub(r"\1…@", text))

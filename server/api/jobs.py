@@ -12,7 +12,7 @@ from server.api.dependencies import Cursor, Limit, Service
 from server.api.refusals import refusals
 from server.errors import InvalidParameters, JobAlreadyEnded, JobNotFound
 from server.records import Job, JobKind, JobStatus
-from server.sources.references import shown
+from server.wording import shown
 
 router = APIRouter(tags=["jobs"])
 

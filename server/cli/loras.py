@@ -247,7 +247,7 @@ async def _add(adder: LoraAdder, ref: str, civitai_url: str) -> Added:
 
 
 def _shown(ref: str) -> str:
-    from server.sources.references import shown
+    from server.wording import shown
 
     return shown(ref)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from server.errors import (
     DarkroomError,
@@ -45,11 +45,12 @@ P = ParamSpec("P")
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended. `error` is (code, message). QUEUED means: try again; `lost` that it
-    cost a worker."""
+    cost a worker. `params` are what an ended job keeps as its parameters; None: those it has."""
 
     status: JobStatus
     error: tuple[str, str] | None = None
     lost: bool = False
+    params: Mapping[str, Any] | None = None
 
 
 class Attempt:

@@ -17,7 +17,7 @@ from server.jobs.persisting import persist
 from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
 from server.loras.adding import Added
-from server.loras.references import LoraReference, canonical, read
+from server.loras.references import LoraReference, canonical, name_of, read
 from server.records import Job, JobKind, JobStatus, new_job_id, now
 from server.snapshots import JobSnapshot
 from server.sources.progress import Listener
@@ -153,29 +153,31 @@ class LoraDownloads:
                 raise
             outcome = Outcome(JobStatus.CANCELLED)
         self._ending.add(job.id)
-        await self._end(job, outcome, self._next_seq(job))
+        # An address may hold a key, which nobody needs any more.
+        kept = {"ref": name_of(read(job.params["ref"])), **(outcome.params or {})}
+        await self._end(job, replace(outcome, params=kept), self._next_seq(job))
 
     async def _work(self, job: Job) -> Outcome:
         await persist(self._store.begin, job.id)
         job = await persist(self._store.start, job.id)
         self._feed.publish(replace(snapshot_of(job), **_downloading(Fetched())))
         reporter = Reporter(lambda fetched: self._show(job.id, fetched))
+        found: dict[str, str] = {}
         try:
-            failure = await failure_of(self._add(job, reporter), "The LoRA")
+            failure = await failure_of(self._add(job, reporter, found), "The LoRA")
         finally:
             reporter.close()
         if failure is None:
-            return Outcome(JobStatus.COMPLETED)
+            return Outcome(JobStatus.COMPLETED, params=found)
         log.warning("job %s: %s", job.id, failure)
         return Outcome(JobStatus.FAILED, (failure.code, failure.message))
 
-    async def _add(self, job: Job, listener: Listener) -> None:
-        """Bring the LoRA, and note in the job what came of it."""
+    async def _add(self, job: Job, listener: Listener, found: dict[str, str]) -> None:
+        """Bring the LoRA, and note in `found` what came of it."""
         added = await self._adder.add(read(job.params["ref"]), listener)
         for note in added.notes:
             await persist(self._store.warn, job.id, note)
-        params = {**job.params, "lora": added.record.id}
-        await persist(self._store.note_params, job.id, params)
+        found["lora"] = added.record.id
 
     def _show(self, job_id: str, fetched: Fetched) -> None:
         current = self._feed.current(job_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from server.errors import (
     WorkerLost,
 )
 from server.gallery import Gallery
-from server.generation import GenerationParams, Task
+from server.generation import GenerationParams, LoraRef, Task
 from server.inputs import InputImages
 from server.jobs.attempt import Attempt, Outcome
 from server.jobs.downloads import Downloads
@@ -65,7 +65,7 @@ class JobManager:
         catalog: ModelCatalog,
         plugins: PluginManager,
         executor: Executor,
-        lora_path: Callable[[str], Path | None],
+        lora_path: Callable[[str, str | None], Awaitable[Path | None]],
         adder: AddsLoras,
         paused: bool,
         job_ended: Callable[[], None],
@@ -73,7 +73,8 @@ class JobManager:
     ) -> None:
         """
         Args:
-            lora_path: where the file of the LoRA with an id lies, if it does.
+            lora_path: where the file of the LoRA with an id, and with contents of this AutoV3 if
+                that is known, lies, if it does.
             adder: brings the LoRAs that jobs ask for.
             job_ended: called on a thread after every end of a job, to trim what is kept.
             model_fetched: called with a model's id when its download has ended, and why it
@@ -263,7 +264,7 @@ class JobManager:
 
     async def _outcome(self, slot: str, attempt: Attempt) -> Outcome:
         try:
-            outcome = await attempt.run(slot, self._task(attempt.job))
+            outcome = await attempt.run(slot, await self._task(attempt.job))
             self._losses.none()
             return outcome
         except WorkerLost as lost:
@@ -277,12 +278,12 @@ class JobManager:
             log.exception("job %s failed in an unforeseen way", attempt.job.id)
             return Outcome(JobStatus.FAILED, (DarkroomError.code, f"Internal error: {error!r}"))
 
-    def _task(self, job: Job) -> Task[GenerationParams]:
+    async def _task(self, job: Job) -> Task[GenerationParams]:
         task = self._catalog.task(job)
         return replace(
             task,
             inputs=tuple(map(self._input, task.params.image_sources)),
-            lora_files=tuple(self._lora_file(ref.id) for ref in task.loras),
+            lora_files=tuple([await self._lora_file(ref) for ref in task.loras]),
         )
 
     def _input(self, name: str) -> Path:
@@ -291,11 +292,11 @@ class JobManager:
             raise StorageFailed(f"The given image {name} is not there any more.")
         return path
 
-    def _lora_file(self, lora_id: str) -> Path:
-        path = self._lora_path(lora_id)
+    async def _lora_file(self, ref: LoraRef) -> Path:
+        path = await self._lora_path(ref.id, ref.autov3)
         if path is None:
             raise LoraMissing(
-                f"The file of the LoRA {lora_id} is gone since the request was accepted. Put it "
+                f"The file of the LoRA {ref.id} is gone since the request was accepted. Put it "
                 "back, or send the request again without it."
             )
         return path
@@ -316,6 +317,7 @@ class JobManager:
             seq=seq,
             progress=0.0 if current is None else current.progress,
             error=outcome.error,
+            params=outcome.params,
         )
         log.info("job %s %s %s", job.id, job.status.value, job.error_code or "")
         snapshot = self._at_rest(job)

@@ -168,13 +168,16 @@ class JobStore:
         seq: int,
         progress: float = 0.0,
         error: tuple[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> Job:
-        """End a job that has not ended. `error` is (code, message).
+        """End a job that has not ended. `error` is (code, message); `params` take the place of its
+        parameters.
 
         Raises:
             JobNotFound: no such job, or it ended before.
         """
         code, message = error or (None, None)
+        kept = {} if params is None else {"params": dict(params)}
         return self._change(
             job_id,
             JobStatus.QUEUED,
@@ -185,6 +188,7 @@ class JobStore:
             finished_at=now(),
             error_code=code,
             error_message=None if message is None else _storable(message),
+            **kept,
         )
 
     def recover(self) -> None:

@@ -13,6 +13,7 @@ from server.loras.record import LoraRecord
 from server.loras.references import LoraReference, Number, name_of, read
 from server.sources.kinds import Civitai, Hub, Local
 from server.sources.sites import CIVITAI_URL
+from server.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +80,4 @@ def _reference(entry: LoraEntry, civitai_url: str) -> LoraReference:
     try:
         return read(entry.ref, civitai_url)
     except MalformedReference as error:
-        raise ConfigurationError(f"[[loras]] {entry.ref}: {error.message}") from error
+        raise ConfigurationError(f"[[loras]] {shown(entry.ref)}: {error.message}") from error

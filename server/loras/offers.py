@@ -23,7 +23,7 @@ from server.sources.client import SourceClient
 from server.sources.formats import refuse_pickle, suffix
 from server.sources.kinds import Civitai, Hub
 from server.sources.manifest import Manifest, RemoteFile
-from server.sources.references import shown
+from server.wording import shown
 
 #: Civitai's types of what this server calls a LoRA.
 LORA_TYPES = frozenset({"LORA", "LoCon", "DoRA"})

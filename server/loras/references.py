@@ -15,8 +15,9 @@ from typing import TypeAlias
 from server.errors import MalformedReference
 from server.source_errors import SourceFailed
 from server.sources.kinds import Civitai, Hub, Local, Package, Url
-from server.sources.references import parse, shown
+from server.sources.references import parse
 from server.sources.sites import CIVITAI_URL
+from server.wording import shown
 
 FORMS = (
     "`urn:air:ECOSYSTEM:lora:civitai:MODEL@VERSION`, the address of a LoRA's page on civitai, "

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import httpx
 
 from server.source_errors import ForbiddenAddress
-from server.sources.references import shown
+from server.wording import shown
 
 #: Translates IPv4 addresses into IPv6 ones (RFC 6052): the last 32 bits are the real address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 from server import __version__
 from server.source_errors import NotAWeightsFile, OfflineSource, SourceFailed, SourceUnreachable
 from server.sources.addresses import GuardedTransport
-from server.sources.references import shown
 from server.sources.refusals import refusal
 from server.sources.sites import Sites
+from server.wording import shown
 
 T = TypeVar("T")
 Record = TypeVar("Record", bound=BaseModel)

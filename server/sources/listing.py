@@ -16,7 +16,7 @@ from server.sources.client import SourceClient
 from server.sources.formats import WEIGHTS, refuse_pickle, suffix
 from server.sources.kinds import Civitai, Hub, Remote, Url
 from server.sources.manifest import PLAIN, Manifest, RemoteFile, Selection
-from server.sources.references import shown
+from server.wording import shown
 
 
 async def list_files(

@@ -7,7 +7,6 @@ relative to the current folder; an `org/name` is always the hub's, but `x.safete
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from server.source_errors import SourceMissing
 from server.sources import links
 from server.sources.formats import refuse_pickle
 from server.sources.kinds import CIVITAI, HUB, PACKAGE, Civitai, Hub, Local, Package, Reference, Url
+from server.wording import shown
 
 FORMS = (
     "a folder or file of this machine (`/models/x`, `~/x.safetensors`, `./x`), a repository "
@@ -26,9 +26,6 @@ FORMS = (
     "`civitai:MODEL[@VERSION]`, `civitai:@VERSION`, a model's address on civitai.com or "
     "huggingface.co, the https address of a .safetensors or .gguf file, `package:NAME/FOLDER`"
 )
-
-_PASSWORD = re.compile(r"((?:https?:)?//|https?:/?).*@", re.IGNORECASE | re.DOTALL)
-_QUERY = re.compile(r"\?.*", re.DOTALL)
 
 
 def parse(text: str) -> Reference:
@@ -46,12 +43,6 @@ def parse(text: str) -> Reference:
         raise MalformedReference(f"{shown(text)!r} does not say where weights are. Write {FORMS}.")
     refuse_pickle(_name(reference))
     return reference
-
-
-def shown(text: str) -> str:
-    """A reference as it may be logged and shown: without a password or a query in it, which may
-    hold a key."""
-    return _QUERY.sub("?…", _PASSWORD.sub(r"\1…@", text))
 
 
 def local_path(reference: Package | Local) -> Path:

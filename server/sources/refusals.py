@@ -14,8 +14,8 @@ from server.source_errors import (
     SourceRemoved,
     SourceUnauthorized,
 )
-from server.sources.references import shown
 from server.sources.sites import Site
+from server.wording import shown
 
 
 def refusal(response: httpx.Response, body: bytes, site: Site | None) -> SourceFailed:

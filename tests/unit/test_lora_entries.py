@@ -72,6 +72,19 @@ def test_a_reference_that_is_none_names_its_entry(ref: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "entries",
+    ["{0}weight = 3", "{0}[[loras]]\n{1}", "{0}"],
+    ids=["a value", "another entry", "a malformed reference"],
+)
+def test_a_fault_tells_no_key(tmp_path: Path, entries: str) -> None:
+    ref = 'ref = "https://me:s3cret@e.org/x?X-Amz-Signature=s3cret"\n'
+    path = settings_file(tmp_path, "[[loras]]\n" + entries.format(ref, ref))
+    with pytest.raises(ConfigurationError, match=r"\[\[loras\]\] https://…@e\.org/x") as caught:
+        configured(load_settings(path).loras)
+    assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("ref", "known", "means"),
     [
         ("70", (7, 70, None), True),

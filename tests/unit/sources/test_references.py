@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from server.errors import MalformedReference
 from server.source_errors import SourceMissing, UnsafeFile
 from server.sources.kinds import Civitai, Hub, Local, Package, Reference, Url
-from server.sources.references import local_path, parse, shown
+from server.sources.references import local_path, parse
+from server.wording import shown
 
 AIR = "urn:air:sdxl:checkpoint:civitai"
 
