@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from filelock import AsyncFileLock, FileLock, Timeout
+from filelock import AsyncAcquireReturnProxy, AsyncFileLock, FileLock, Timeout
 
 from server.sources.download import in_thread
 
@@ -45,10 +45,9 @@ class Staging:
         """
         own = self._locks.setdefault(name, asyncio.Lock())
         async with own:
-            await in_thread(self._folder.mkdir, parents=True, exist_ok=True)
             # Beside the folder: it must outlive it.
             path = self._folder / f"{name}{_LOCK}"
-            async with AsyncFileLock(path):
+            async with await _locked(path):
                 try:
                     yield self._folder / name
                 finally:
@@ -78,13 +77,25 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+async def _locked(path: Path) -> AsyncAcquireReturnProxy:
+    """The lock with this file, once it is ours."""
+    while True:
+        await in_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        try:
+            return await AsyncFileLock(path).acquire()
+        except FileNotFoundError:
+            continue  # the last who let go of another has removed their folder
+
+
 def _is_forgotten(folder: Path) -> bool:
     times = (path.stat().st_mtime for path in (folder, *folder.rglob("*")) if path.exists())
     return time.time() - max(times, default=0.0) > FORGOTTEN
 
 
 def _let_go(lock: Path) -> None:
-    """Remove the file of a lock that is held: whoever waits for it makes another. Windows lets
-    nobody remove one that is open."""
+    """Remove the file of a lock that is held, whoever waits for it makes another, and the folder
+    with the last. Windows lets nobody remove a file that is open."""
     with contextlib.suppress(PermissionError):
         lock.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it is not empty
+        lock.parent.rmdir()

@@ -19,8 +19,8 @@ def begun(loras: Path, name: str, age: float) -> Path:
     return part
 
 
-def names(loras: Path) -> list[str]:
-    return sorted(path.name for path in (loras / DOWNLOADS).iterdir())
+def below(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def test_what_nobody_goes_on_with_is_removed(tmp_path: Path) -> None:
@@ -29,9 +29,9 @@ async def test_what_nobody_goes_on_with_is_removed(tmp_path: Path) -> None:
     (tmp_path / DOWNLOADS / "killed.lock").touch()
     async with Staging(tmp_path).hold("held"):
         await asyncio.to_thread(Staging(tmp_path).sweep)
-        assert names(tmp_path) == ["held", "held.lock", "new"]
+        assert below(tmp_path / DOWNLOADS) == ["held", "held.lock", "new"]
     Staging(tmp_path).sweep()
-    assert names(tmp_path) == ["new"]
+    assert below(tmp_path / DOWNLOADS) == ["new"]
 
 
 async def test_one_at_a_time_has_it(tmp_path: Path) -> None:
@@ -48,4 +48,4 @@ async def test_one_at_a_time_has_it(tmp_path: Path) -> None:
             at_work.clear()
 
     await asyncio.gather(*[work(staging) for staging in stagings * 4])
-    assert names(tmp_path) == []
+    assert below(tmp_path) == [], "nor their folder"
