@@ -22,6 +22,7 @@ SourceFailed                       source_failed
 from __future__ import annotations
 
 from server.errors import JobFailure
+from server.wording import plain
 
 
 class SourceFailed(JobFailure):
@@ -29,6 +30,10 @@ class SourceFailed(JobFailure):
 
     code = "source_failed"
     title = "The weights could not be fetched"
+
+    def __init__(self, message: str = "") -> None:
+        # It may quote what a site says.
+        super().__init__(plain(message))
 
 
 class SourceMissing(SourceFailed):

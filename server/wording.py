@@ -14,6 +14,12 @@ def shortened(text: str, limit: int = 100) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def plain(text: str) -> str:
+    """What others say, in one line of printable characters: a line of its own in it would look
+    like ours, and some characters give orders to terminals."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def summary(errors: list[dict[str, Any]]) -> str:
     """One sentence for a list of `{"loc", "msg", "type"}` problems."""
     places = (".".join(str(step) for step in error["loc"]) for error in errors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,7 +41,9 @@ async def companions(
         preview = await find_preview(offer.version.images, client)
     except SourceFailed as error:
         notes.append(f"It has no preview: {error.message}")
-    record = await _with_licence(offer.version, client)
+    model = offer.version.model_id
+    licence = {} if model is None else (await licences([model], client)).get(model, {})
+    record = with_licence(offer.version, licence)
     return Beside(texts={RECORD: told, CIVITAI: record}, preview=preview), tuple(notes)
 
 
@@ -49,6 +51,20 @@ def download_record(reference: str, sha256: str) -> dict[str, Any]:
     """Our own words about a file: where it comes from, its hash, and that it came now."""
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     return {"reference": reference, "sha256": sha256, "downloaded_at": moment}
+
+
+async def licences(
+    models: Collection[int], client: SourceClient
+) -> Mapping[int, Mapping[str, Any]]:
+    """The licence flags of civitai's models, by model; see `civitai.licences_of`. A LoRA does as
+    well without: what cannot be had is left out."""
+    if not models:
+        return {}
+    try:
+        return await civitai.licences_of(models, client)
+    except SourceFailed as error:
+        log.warning("the licences of models %s are not known: %s", models, error)
+        return {}
 
 
 def with_licence(version: Version, licence: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,14 +79,3 @@ def _told_reference(reference: RemoteLora, offer: Offer) -> str:
     if offer.version is not None:
         return str(Civitai(offer.version.model_id, offer.version.id))
     return name_of(reference)
-
-
-async def _with_licence(version: Version, client: SourceClient) -> dict[str, Any]:
-    if version.model_id is None:
-        return version.record
-    try:
-        licences = await civitai.licences_of([version.model_id], client)
-    except SourceFailed as error:
-        log.warning("the licence of model %s is not known: %s", version.model_id, error)
-        return version.record
-    return with_licence(version, licences.get(version.model_id, {}))

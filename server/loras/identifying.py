@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.loras.companions import with_licence
+from server.loras.companions import licences, with_licence
 from server.loras.registry import LoraRegistry
 from server.sources import civitai
 from server.sources.civitai import MOST_HASHES, Version
@@ -50,25 +50,28 @@ async def identify(
             await asyncio.sleep(pause)
         batch = hashes[begin : begin + MOST_HASHES]
         found = await civitai.find_by_hash(batch, client)
-        models = {version.model_id for version in found if version.model_id is not None}
-        licences = await civitai.licences_of(sorted(models), client) if models else {}
+        models = {each.model_id for each in found.versions if each.model_id is not None}
+        flags = await licences(sorted(models), client)
         answers = [
-            Answer(sha256, next((version for version in found if version.has(sha256)), None))
-            for sha256 in batch
+            answer
+            for answer in (_answer(sha256, found.versions) for sha256 in batch)
+            if answer.version is not None or found.whole
         ]
         await registry.note_answers(
-            {answer.sha256: _told(answer.version, licences) for answer in answers}
+            {answer.sha256: _told(answer.version, flags) for answer in answers}
         )
         for answer in answers:
             yield answer
 
 
-def _told(
-    version: Version | None, licences: Mapping[int, Mapping[str, Any]]
-) -> dict[str, Any] | None:
+def _answer(sha256: str, versions: Sequence[Version]) -> Answer:
+    return Answer(sha256, next((version for version in versions if version.has(sha256)), None))
+
+
+def _told(version: Version | None, flags: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
     if version is None:
         return None
-    return with_licence(version, licences.get(version.model_id or 0, {}))
+    return with_licence(version, flags.get(version.model_id or 0, {}))
 
 
 def unanswered(registry: LoraRegistry, *, again: bool) -> list[str]:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, RootModel, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    RootModel,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from server.source_errors import SourceMissing, SourceRemoved
 from server.sources.client import SourceClient
@@ -13,11 +21,18 @@ from server.sources.formats import WEIGHTS, refuse_pickle, suffix
 from server.sources.kinds import Civitai
 from server.sources.manifest import Manifest, RemoteFile, is_safe
 
+Record = TypeVar("Record", bound=BaseModel)
+
+log = logging.getLogger(__name__)
+
 #: Types of the files that are the model itself, not a VAE or a text encoder beside it.
 _MODELS = ("Model", "Pruned Model")
 
 #: Modes of models whose files are not given out any more.
 _PUT_AWAY = ("Archived", "TakenDown")
+
+#: More than any disk holds.
+_MOST_KB = 1e12
 
 #: Hashes that one question may ask for.
 MOST_HASHES = 100
@@ -37,7 +52,7 @@ class _File(BaseModel):
     id: int
     name: str
     type: str | None = None
-    size_kb: float | None = Field(None, alias="sizeKB")
+    size_kb: float | None = Field(None, alias="sizeKB", ge=0, le=_MOST_KB, allow_inf_nan=False)
     metadata: _Metadata | None = None
     hashes: _Hashes | None = None
     download_url: str = Field(alias="downloadUrl")
@@ -89,13 +104,27 @@ class Version(BaseModel):
     def _keep_record(cls, told: Any) -> Any:
         return {**told, "record": told} if isinstance(told, dict) else told
 
+    @field_validator("images", mode="before")
+    @classmethod
+    def _leave_out_broken(cls, told: Any) -> list[Picture]:
+        """A version with a picture that cannot be had is a version."""
+        return list(_sound(Picture, told))
+
     def has(self, sha256: str) -> bool:
         """Whether a file of it has this hash, in lower case."""
         return sha256 in (file.sha256 for file in self.files)
 
 
-class _Versions(RootModel[list[Version | None]]):
-    """What a question by hash answers with."""
+class _Found(RootModel[list[Any]]):
+    """What a question by hash answers with: versions, and null for what nobody published."""
+
+
+class Matches(NamedTuple):
+    """The versions that a question by hash has found. `whole`: those that are left out have no
+    such file; otherwise the answer held more, which cannot be read."""
+
+    versions: list[Version]
+    whole: bool
 
 
 class _Models(BaseModel):
@@ -138,7 +167,7 @@ async def find_version(reference: Civitai, client: SourceClient) -> Version:
     return version
 
 
-async def find_by_hash(hashes: Sequence[str], client: SourceClient) -> list[Version]:
+async def find_by_hash(hashes: Sequence[str], client: SourceClient) -> Matches:
     """The versions that have files with these SHA-256, in any order; those that nobody published
     are left out.
 
@@ -150,8 +179,10 @@ async def find_by_hash(hashes: Sequence[str], client: SourceClient) -> list[Vers
         SourceFailed: one of its kinds.
     """
     url = f"{client.sites.civitai.url}/api/v1/model-versions/by-hash"
-    found = await client.ask(url, [digest.upper() for digest in hashes], _Versions)
-    return [version for version in found.root if version is not None]
+    found = await client.ask(url, [digest.upper() for digest in hashes], _Found)
+    told = [version for version in found.root if version is not None]
+    versions = list(_sound(Version, told))
+    return Matches(versions, len(versions) == len(told))
 
 
 async def licences_of(models: Iterable[int], client: SourceClient) -> dict[int, Mapping[str, Any]]:
@@ -209,6 +240,16 @@ async def _newest(reference: Civitai, client: SourceClient) -> int:
     if not published:
         raise SourceMissing(f"{reference}: the model has no published version.")
     return published[0]
+
+
+def _sound(kind: type[Record], told: Any) -> Iterator[Record]:
+    """Those of a list's items that can be read."""
+    for item in told if isinstance(told, list) else ():
+        try:
+            yield kind.model_validate(item)
+        except ValidationError as error:
+            name, count = kind.__name__.lower(), error.error_count()
+            log.warning("civitai tells of a %s that is none (%d differences)", name, count)
 
 
 def _choose(reference: Civitai, files: Sequence[_File]) -> _File:

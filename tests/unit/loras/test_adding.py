@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from server.source_errors import (
     NotALora,
     NotAWeightsFile,
     SourceAmbiguous,
+    SourceFailed,
     SourceMissing,
     UnsafeFile,
 )
@@ -221,6 +223,32 @@ async def test_a_model_without_a_licence_is_no_obstacle(
     fake.fail("/api/v1/models", answer(400, b"{}"))
     record = (await adder.add(read(str(VERSION)))).record
     assert record.license == {} and record.path.is_file()
+
+
+@pytest.mark.parametrize("size", ["1e400", "NaN", "-1", "1e308"])
+async def test_a_size_that_is_none_is_a_broken_answer(
+    fake: FakeSources, adder: LoraAdder, size: str
+) -> None:
+    told = json.dumps(fake.add_lora(VERSION, MODEL, lora()))
+    told = re.sub(r'"sizeKB": [0-9.]+', f'"sizeKB": {size}', told)
+    fake.fail(f"/api/v1/model-versions/{VERSION}", answer(200, told.encode()))
+    with pytest.raises(SourceFailed, match="did not answer as it should"):
+        await adder.add(read(str(VERSION)))
+
+
+async def test_what_a_site_says_is_shown_in_one_plain_line(
+    fake: FakeSources, adder: LoraAdder
+) -> None:
+    words = "gone\nERROR a line of the server\x1b[2J\u202e"
+    told = json.dumps({"error": words}).encode()
+    fake.fail(f"/api/v1/model-versions/{VERSION}", answer(410, told))
+    with pytest.raises(SourceFailed, match="gone ERROR a line of the server") as caught:
+        await adder.add(read(str(VERSION)))
+    assert caught.value.message.isprintable()
+    fake.add_lora(VERSION, MODEL, lora())["model"] = {"name": words, "type": "Checkpoint"}
+    with pytest.raises(NotALora, match="gone ERROR") as refused:
+        await adder.add(read(str(VERSION)))
+    assert refused.value.message.isprintable()
 
 
 # --- elsewhere -----------------------------------------------------------------------------

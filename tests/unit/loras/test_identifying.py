@@ -58,6 +58,22 @@ async def test_a_known_file_gets_what_civitai_says(found: LoraRegistry, fake: Fa
     assert request.headers["Authorization"] == f"Bearer {CIVITAI_KEY}"
 
 
+async def test_a_broken_answer_spoils_no_other(
+    tmp_path: Path, found: LoraRegistry, fake: FakeSources
+) -> None:
+    third = lora(tmp_path / "loras" / "third.safetensors", seed=3)
+    fake.add_lora(71, 7, third.read_bytes(), images=[{"type": "image"}, "x", {"url": "http://e"}])
+    broken = lora(tmp_path / "loras" / "broken.safetensors", seed=4)
+    fake.add_lora(72, 7, broken.read_bytes(), modelId="no number")
+    await found.rescan()
+    fake.fail("/api/v1/models", answer(400, b"{}"))
+    answers = await ask(found, fake)
+    assert sorted(answer.version.id for answer in answers if answer.version) == [70, 71]
+    assert len(answers) == 2, "whether the others are there is not known"
+    assert found.find("civitai_70").license == {} == found.find("civitai_71").license
+    assert found.find("stranger").sha256 in found.unidentified(), "it is asked about again"
+
+
 async def test_what_is_not_there_is_not_asked_for_again(
     found: LoraRegistry, fake: FakeSources
 ) -> None:
