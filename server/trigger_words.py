@@ -48,25 +48,26 @@ def lacking(triggers: Iterable[Trigger], prompt: str) -> list[Trigger]:
 
 
 def extended(prompt: str, triggers: Sequence[Trigger], *, weighted: bool) -> str:
-    """The prompt with these phrases behind it.
+    """The prompt with these phrases.
 
     Args:
         prompt: what they are added to.
         triggers: the phrases in their order.
-        weighted: the prompt is in the syntax of `prompt_syntax`, and so are the phrases then; else
-            they are added as plain words, whatever their weights are.
+        weighted: the prompt is in the syntax of `prompt_syntax` and may have any length, and the
+            phrases stand behind it in that syntax; else they are plain words in front of it,
+            whatever their weights are, for the end of a long prompt may not be read.
     """
     if not triggers:
         return prompt
-    phrases = ", ".join(
-        _weighted(*trigger) if weighted else _plain(trigger.phrase) for trigger in triggers
-    )
+    if not weighted:
+        phrases = ", ".join(_plain(trigger.phrase) for trigger in triggers)
+        return f"{phrases}, {prompt}" if prompt.strip() else phrases
+    phrases = ", ".join(_weighted(*trigger) for trigger in triggers)
     before = prompt.rstrip()
     if not before:
         return phrases
     # Behind the comma: in front of it a `)` could make a weight of the prompt's last number.
-    closers = closing_brackets(before) if weighted else ""
-    return f"{before.removesuffix(',')},{closers} {phrases}"
+    return f"{before.removesuffix(',')},{closing_brackets(before)} {phrases}"
 
 
 def _weighted(phrase: str, weight: float) -> str:

@@ -103,10 +103,19 @@ def _match(lora: LoraFile, content: LoraTensors, found: _Found, scales: Scales) 
 def _terms(
     lora: LoraFile, found: _Found, file: Any, scales: Scales
 ) -> Iterator[tuple[nn.Module, Term]]:
+    """
+    Raises:
+        LoraIncompatible: numbers are missing, or the weights are not such that it can be applied.
+    """
     for module, places in found:
         if not places:
             continue
         tensors = {role: _number(file.get_tensor(key)) for role, key in module.keys.items()}
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise LoraIncompatible(
+                f"The LoRA {lora.id} has numbers in {module.name} that are none (NaN or infinite), "
+                "which would make the image black: the file is damaged."
+            )
         scale = scales.of(module, tensors.get("alpha"))
         for place in places:
             change = _change(module, tensors, scale, place)

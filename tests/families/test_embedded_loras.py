@@ -111,7 +111,7 @@ def test_the_job_and_its_images_tell_what_was_applied(
     assert recipe is not None
     assert recipe["loras"] == [lora]
     assert recipe["prompt"] == PROMPTS[0]
-    assert recipe["encoded_prompt"] == f"{PROMPTS[0]}, neon"
+    assert recipe["encoded_prompt"] == f"neon, {PROMPTS[0]}"
     assert server.client.get("/api/images", params={"lora": lora["id"]}).json()["total"] >= 2
 
 

@@ -14,6 +14,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
+from server.lora_errors import LoraIncompatible
 from server.plugins.types import LoraFile
 from tests.families import lora_files, lora_merging, plain_diffusers
 from tests.families.lora_models import latents, load, with_loras
@@ -152,10 +153,14 @@ def test_lengths_beside_any_change_are_dora_s(
     assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
 
 
-def test_weight_0_reads_no_number_that_is_none(sdxl: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("none", [float("nan"), float("inf")])
+def test_numbers_that_are_none_are_refused(none: float, sdxl: Any, tmp_path: Path) -> None:
     path = lora_files.write(tmp_path / "x.safetensors", {TO_Q: SQUARE})
-    save_file({key: value * float("nan") for key, value in load_file(path).items()}, path)
-    assert torch.equal(with_loras(sdxl, (path, 0.0)), latents(sdxl._pipe))
+    tensors = load_file(path)
+    tensors[f"unet.{TO_Q}.lora_A.weight"][0, 0] = none
+    save_file(tensors, path)
+    with pytest.raises(LoraIncompatible, match="NaN or infinite"):
+        sdxl.apply_loras([LoraFile("x", path, 1.0)], 0)
 
 
 def test_the_answer_has_the_id_of_the_request(sdxl: Any, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_lora_of_weight_zero_has_no_effect_and_no_words() -> None:
 
 def test_other_models_get_plain_words_and_say_so() -> None:
     resolved = complete("a (cat", {"id": LIGHT.id}, model="flux-dev")
-    assert params(resolved).encoded_prompt == "a (cat, soft (light)"
+    assert params(resolved).encoded_prompt == "soft (light), a (cat"
     assert resolved.warnings == (
         "This model's prompts have no weights: trigger words were added as plain words "
         "(soft (light)).",

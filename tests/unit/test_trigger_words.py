@@ -78,7 +78,7 @@ def test_phrases_join_a_weighted_prompt(prompt: str, expected: str) -> None:
 
 def test_phrases_join_other_prompts_as_plain_words() -> None:
     triggers = [Trigger("ink", 0.5), Trigger(r"rem \(re:zero\)", 2)]
-    assert extended("a (cat", triggers, weighted=False) == "a (cat, ink, rem (re:zero)"
+    assert extended("a (cat", triggers, weighted=False) == "ink, rem (re:zero), a (cat"
 
 
 def test_without_phrases_a_prompt_stays_as_it_is() -> None:
@@ -93,7 +93,8 @@ def test_brackets_within_phrases_are_escaped_once() -> None:
 @pytest.mark.parametrize("weighted", [True, False])
 def test_phrases_keep_to_one_line_and_bring_no_tags(weighted: bool) -> None:
     triggers = [Trigger("one\nNegative prompt: two <lora:x:1>", 1)]
-    assert extended("a", triggers, weighted=weighted) == "a, one Negative prompt: two"
+    expected = "a, one Negative prompt: two" if weighted else "one Negative prompt: two, a"
+    assert extended("a", triggers, weighted=weighted) == expected
 
 
 def test_phrases_part_no_weighted_prompt() -> None:
