@@ -131,7 +131,7 @@ state = Table(
 )
 
 #: LoRA files by the folder they lie in (see `server.loras.scanner.Folder`) and their path in it,
-#: with what reading them has told. `reader` is a fingerprint of the code that read the header.
+#: with what reading them has told: `header` by the fingerprint of the code that read it.
 lora_files = Table(
     "lora_files",
     metadata,
@@ -139,17 +139,17 @@ lora_files = Table(
     Column("name", Text, primary_key=True),
     Column("size", Integer, nullable=False),
     Column("mtime_ns", Integer, nullable=False),
+    Column("ctime_ns", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("autov1", String(8)),
     Column("autov3", String(64), nullable=False),
     Column("header", JSON, nullable=False),
-    Column("reader", String(64), nullable=False),
     Column("sidecars", JSON, nullable=False),
     Column("gone_at", UtcDateTime),  # a folder that is not mounted now may come back unchanged
 )
 
 #: What is known of a LoRA besides its file, by the hash of its contents, so that it follows the
-#: file wherever that goes: the user's edits, and what civitai says.
+#: file wherever that goes: the user's edits, what civitai says, and the ids that it has had.
 lora_facts = Table(
     "lora_facts",
     metadata,
@@ -157,10 +157,20 @@ lora_facts = Table(
     Column("sha256", String(64), nullable=False, unique=True),
     Column("model_id", Integer),
     Column("version_id", Integer),
+    Column("ids", JSON, nullable=False),
     Column("civitai", JSON),
     Column("not_on_civitai_at", UtcDateTime),
     Column("edits", JSON, nullable=False),
     sqlite_autoincrement=True,  # the older of two files keeps an id that both claim
+)
+
+
+#: What references to LoRAs came to, by `server.loras.references.name_of`.
+lora_references = Table(
+    "lora_references",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sha256", String(64), nullable=False),
 )
 
 

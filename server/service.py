@@ -28,6 +28,7 @@ from server.jobs.store import JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
 from server.lora_choices import LoraChoices
+from server.lora_errors import LoraNotFound
 from server.lora_requests import LoraRequests
 from server.loras.adding import LoraAdder
 from server.loras.configured import configured
@@ -94,7 +95,7 @@ class GenerationService:
             plugins=self.plugins,
             executor=self._executor,
             adder=LoraAdder.of(self.settings, self.loras),
-            lora_path=self.loras.path,
+            lora_path=self.loras.locate,
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
             model_fetched=self._fetched,
@@ -286,7 +287,10 @@ class GenerationService:
         model: str | None = None,
         lora: str | None = None,
     ) -> ImagePage:
-        """Images, newest first. `q`: every word begins a word of the prompt or the model."""
+        """Images, newest first. `q`: every word begins a word of the prompt or the model; `lora`
+        is any name of a LoRA, or the id of one that is gone."""
+        with contextlib.suppress(LoraNotFound):
+            lora = lora and (await asyncio.to_thread(self.loras.find, lora)).id
         filters = Filters(q, self._card_id(model), lora)
         return await asyncio.to_thread(
             self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor

@@ -37,8 +37,12 @@ async def info(
     capabilities, every model with its state, and every plugin with what is wrong with it."""
     name = service.current_model if model is None else model
     family, card = service.catalog.find(name)
+    # There may be thousands of LoRAs.
+    return await asyncio.to_thread(_answer, service, family, card)
+
+
+def _answer(service: GenerationService, family: ModelFamily, card: ModelCard) -> JSONResponse:
     loras = _usable(service, family, card)
-    models = await asyncio.to_thread(service.models)
     return JSONResponse(
         {
             "name": "Darkroom",
@@ -51,7 +55,7 @@ async def info(
             "capabilities": sorted(family.capabilities),
             "loras": loras,
             "available_loras": loras,
-            "models": [_model(status) for status in models],
+            "models": [_model(status) for status in service.models()],
             "plugins": [_plugin(record) for record in service.plugins.records()],
         }
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -68,8 +67,13 @@ async def list_loras(
     families = {family} if family is not None else set()
     if model is not None:
         families.add(service.catalog.find(model)[0].name)
-    page = service.loras.page(
-        q=q, families=families or None, limit=limit, offset=offset, cursor=cursor
+    page = await asyncio.to_thread(
+        service.loras.page,
+        q=q,
+        families=families or None,
+        limit=limit,
+        offset=offset,
+        cursor=cursor,
     )
     return JSONResponse(
         {
@@ -102,7 +106,7 @@ async def rescan_loras(service: Service) -> JSONResponse:
 async def show_lora(service: Service, lora: str) -> JSONResponse:
     """Shows what is known of a LoRA: by its id, `civitai_{model}` of a model with one version here,
     its file name, or its name."""
-    return JSONResponse(lora_object(service.loras.find(lora)))
+    return JSONResponse(lora_object(await asyncio.to_thread(service.loras.find, lora)))
 
 
 @router.patch(
@@ -159,10 +163,9 @@ async def delete_lora(
 @router.head("/api/loras/{lora}/preview", include_in_schema=False)
 async def show_preview(request: Request, service: Service, lora: str) -> Response:
     """Serves the picture that lies beside the file. It may change: ask with `If-None-Match`."""
-    path = await asyncio.to_thread(service.loras.preview, lora)
-    media_type = mimetypes.guess_type(path.name)[0] or "image/webp"
+    picture = await asyncio.to_thread(service.loras.preview, lora)
     try:
-        return await changing_file(request, path, media_type)
+        return await changing_file(request, picture.path, picture.media_type)
     except FileNotFoundError:
         raise LoraPreviewNotFound(f"The picture of {lora} was just deleted.") from None
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from server.loras.configured import Configured
+from server.loras.configured import Configured, Origin
 from server.loras.facts import Facts, merged
+from server.loras.hashes import hashes
 from server.loras.naming import civitai_id, local_id, numbers_in_file_name
 from server.loras.recognition import Recognition
 from server.loras.record import LoraRecord
-from server.loras.scanner import Folder
+from server.loras.scanner import Folder, Stamp
 from server.loras.sidecars import preview_of
 from server.loras.store import StoredFacts, StoredFile
 
@@ -41,6 +42,19 @@ class Copy:
         """What ends the names of the files beside it."""
         return frozenset(self.stored.sidecars)
 
+    def is_unchanged(self) -> bool:
+        """Whether the file is there with the contents that are known. Blocks, and for as long as
+        reading it takes if anything about it looks new."""
+        try:
+            if Stamp.of(self.path.stat()) == self.stored.stamp:
+                return True
+            return (
+                self.path.is_file()
+                and hashes(self.path, header=0).sha256 == self.stored.hashes.sha256
+            )
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class Lora:
@@ -50,12 +64,16 @@ class Lora:
         record: what is known of it.
         copies: its files.
         numbers: civitai's of the model and the version.
+        ids: those that it has had, besides the one of its contents.
+        origin: what references may name it by.
         asked: the hashes of files that civitai was asked about, or need not be.
     """
 
     record: LoraRecord
     copies: tuple[Copy, ...]
     numbers: tuple[int | None, int | None]
+    ids: frozenset[str]
+    origin: Origin
     asked: frozenset[str]
 
     @property
@@ -83,24 +101,30 @@ def assemble(
     for copy in sorted(copies, key=lambda copy: (copy.folder.bundled, copy.name)):
         groups[copy.stored.hashes.autov3].append(copy)
     loras = [_lora(group, known, recognition, entries) for group in groups.values()]
-    # The file that was known first keeps a version's id when several claim it.
-    loras.sort(key=lambda lora: min(_number(sha256, known) for sha256 in lora.hashes))
+    # When several claim a version, who has its id keeps it, else who was known first gets it.
+    loras.sort(key=lambda lora: (_version_id(lora) not in lora.ids, _number(lora, known)))
     return list(_with_ids(loras))
 
 
-def _number(sha256: str, known: Mapping[str, StoredFacts]) -> int:
-    return known[sha256].number if sha256 in known else 1 << 62
+def _number(lora: Lora, known: Mapping[str, StoredFacts]) -> int:
+    numbers = (known[sha256].number for sha256 in lora.hashes if sha256 in known)
+    return min(numbers, default=1 << 62)
+
+
+def _version_id(lora: Lora) -> str | None:
+    version = lora.numbers[1]
+    return None if version is None else civitai_id(version)
 
 
 def _with_ids(loras: Iterable[Lora]) -> Iterator[Lora]:
-    taken: set[str] = set()
+    taken: dict[str, Lora] = {}
     for lora in loras:
-        record, version = lora.record, lora.numbers[1]
-        new_id = record.id if version is None else civitai_id(version)
-        if new_id in taken:
-            new_id = record.id
-        taken.add(new_id)
-        aliases = record.aliases if new_id == record.id else (*record.aliases, record.id)
+        wanted = _version_id(lora)
+        taken[lora.record.id if wanted is None or wanted in taken else wanted] = lora
+    for new_id, lora in taken.items():
+        record = lora.record
+        others = [name for name in (record.id, *sorted(lora.ids)) if name not in taken]
+        aliases = tuple(dict.fromkeys((*record.aliases, *others)))
         yield replace(lora, record=replace(record, id=new_id, aliases=aliases))
 
 
@@ -111,7 +135,7 @@ def _lora(
     entries: Sequence[Configured],
 ) -> Lora:
     first = copies[0]
-    stored, hashes = first.stored, first.stored.hashes
+    stored, digests = first.stored, first.stored.hashes
     of_contents = [
         known[sha256]
         for sha256 in dict.fromkeys(copy.stored.hashes.sha256 for copy in copies)
@@ -123,21 +147,23 @@ def _lora(
     sources = [*sidecars, *civitai, *stored.examined.facts]
     told, user = merged(sources), merged(edits)
     numbers = _numbers(copies, civitai, sidecars, of_contents)
-    own = [entry.facts for entry in entries if entry.means(first.path, *numbers, told.source)]
+    references = frozenset(name for facts in of_contents for name in facts.references)
+    origin = Origin(first.path, *numbers, told.source, references)
+    own = [entry.facts for entry in entries if entry.means(origin)]
     facts = merged((user, *own, told))
     family, unsupported = _family(stored, sources, recognition)
     stem = PurePosixPath(first.name).stem
     record = LoraRecord(
-        id=local_id(hashes),
+        id=local_id(digests),
         path=first.path,
         filename=first.name,
         aliases=_aliases(copies),
         name=facts.name or stem,
         title=told.title or told.name or stem,
-        sha256=hashes.sha256,
-        autov1=hashes.autov1,
-        autov2=hashes.autov2,
-        autov3=hashes.autov3,
+        sha256=digests.sha256,
+        autov1=digests.autov1,
+        autov2=digests.autov2,
+        autov3=digests.autov3,
         size=stored.stamp.size,
         trigger_words=facts.trigger_words or (),
         weight=facts.weight,
@@ -159,8 +185,9 @@ def _lora(
         notes=facts.notes or "",
         bundled=first.folder.bundled,
     )
+    ids = frozenset(lora_id for facts in of_contents for lora_id in facts.ids)
     asked = frozenset(facts.sha256 for facts in of_contents if facts.asked)
-    return Lora(record, tuple(copies), numbers, asked)
+    return Lora(record, tuple(copies), numbers, ids, origin, asked)
 
 
 def _numbers(

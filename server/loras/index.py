@@ -6,6 +6,7 @@ import base64
 import binascii
 import bisect
 import difflib
+import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from server.wording import shortened
 
 #: How many names a message proposes.
 _PROPOSED = 3
+
+#: How many names are compared for that, those of the nearest lengths: each takes a while.
+COMPARED = 2000
 
 #: Longer names are nobody's; looking for the nearest would take their length squared.
 _LONGEST_NAME = 200
@@ -45,11 +49,16 @@ class LoraIndex:
         for lora in self.loras:
             for name in (*lora.record.aliases, lora.record.name):
                 self._by_name[name.casefold()][lora.record.id] = lora
+        self._by_former_id: defaultdict[str, list[Lora]] = defaultdict(list)
+        for lora in self.loras:
+            for name in lora.ids - self._by_id.keys():
+                self._by_former_id[name].append(lora)
+        self._by_contents = {lora.record.autov3: lora for lora in self.loras}
         self._by_path = {copy.path: lora for lora in self.loras for copy in lora.copies}
 
     def find(self, name: str) -> Lora:
-        """The LoRA with this id, else the only one of this model of civitai's, else the only one
-        with this file name, path or name, in capitals or not.
+        """The LoRA with this id, else the only one that had it, else the only one of this model of
+        civitai's, else the only one with this file name, path or name, in capitals or not.
 
         Raises:
             LoraNotFound: there is none, or several; the message names the nearest, or all.
@@ -57,12 +66,14 @@ class LoraIndex:
         found = self._by_id.get(name)
         if found is not None:
             return found
-        model = number_in(name)
-        matches = [lora for lora in self.loras if model is not None and lora.numbers[0] == model]
-        matches = matches or self._named(name)
+        matches = self._by_former_id.get(name) or self._of_model(name) or self._named(name)
         if len(matches) == 1:
             return matches[0]
         raise LoraNotFound(_several(name, matches) if matches else self._none(name))
+
+    def of_contents(self, autov3: str) -> Lora | None:
+        """The LoRA with these tensors."""
+        return self._by_contents.get(autov3)
 
     def at(self, path: Path) -> Lora | None:
         """The LoRA that a file holds."""
@@ -97,6 +108,11 @@ class LoraIndex:
         more = len(rest) > limit
         return LoraPage(rest[:limit], len(matching), _cursor(rest[limit - 1]) if more else None)
 
+    def _of_model(self, name: str) -> list[Lora]:
+        """Those of a model of civitai's."""
+        model = number_in(name)
+        return [lora for lora in self.loras if model is not None and lora.numbers[0] == model]
+
     def _named(self, name: str) -> list[Lora]:
         """Those with a name; where capitals tell them apart, they do."""
         found = list(self._by_name.get(name.casefold(), {}).values())
@@ -106,7 +122,11 @@ class LoraIndex:
     def _none(self, name: str) -> str:
         near: list[str] = []
         if len(name) <= _LONGEST_NAME:
-            known = [*self._by_id, *self._by_name]
+            known = heapq.nsmallest(
+                COMPARED,
+                {*self._by_id, *self._by_name},
+                key=lambda word: (abs(len(word) - len(name)), word),
+            )
             near = difflib.get_close_matches(name.casefold(), known, n=_PROPOSED)
         names = " or ".join(f"`{word}`" for word in near)
         hint = f"; did you mean {names}?" if near else "."

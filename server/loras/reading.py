@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from server.errors import DatabaseUnavailable
 from server.loras.examination import NotWhole, examine
 from server.loras.hashes import Hashes, Interrupted, hashes
 from server.loras.recognition import Recognition
@@ -21,6 +22,14 @@ log = logging.getLogger(__name__)
 #: Nanoseconds that must have passed since a file was written last; who writes one with all its
 #: bytes reserved is seen by this alone.
 _SETTLED = 300_000_000
+
+#: Seconds in which files are read before anybody may end the look: who asks again and again would
+#: else keep all of them from being read.
+LEAST = 0.5
+
+
+class _Unsettled(NotWhole):
+    """The file may be written to now; a moment later that can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +47,18 @@ class RescanSummary:
     total: int = 0
 
     def after(self, earlier: RescanSummary) -> RescanSummary:
-        """This look and an earlier one that was not finished, as one."""
-        return replace(
-            self,
-            added=self.added + earlier.added,
-            removed=self.removed + earlier.removed,
-            changed=self.changed + earlier.changed,
-            unchanged=max(self.unchanged - earlier.added - earlier.changed, 0),
-        )
+        """What this look and those before it have found, as one."""
+        return self._plus(earlier, 1)
+
+    def since(self, earlier: RescanSummary) -> RescanSummary:
+        """What was found after the first of such looks."""
+        return self._plus(earlier, -1)
+
+    def _plus(self, earlier: RescanSummary, sign: int) -> RescanSummary:
+        added, changed = self.added + sign * earlier.added, self.changed + sign * earlier.changed
+        removed = self.removed + sign * earlier.removed
+        unchanged = max(self.total - added - changed, 0)
+        return replace(self, added=added, removed=removed, changed=changed, unchanged=unchanged)
 
 
 @dataclass
@@ -53,8 +66,9 @@ class Reading:
     """One look at the folders. Blocks.
 
     Attributes:
-        stop: asked before each file that is to be read; true ends the look.
-        give_up: asked while one is read; true ends it there.
+        stop: asked before each file that is to be read but the first, once `LEAST` has passed;
+            true ends the look.
+        give_up: asked at any time; true ends the look there.
         progress: called after each file that was read.
         linked: folders outside of them that links lead to.
         finished: whether all files have been read.
@@ -78,24 +92,27 @@ class Reading:
         Raises:
             DatabaseUnavailable
         """
-        known = self.store.files()
-        seen = self._walk(known)
         reader = self.recognition.fingerprint()
-        # The newest first: somebody waits for them.
-        for file in sorted(seen.values(), key=lambda file: file.stamp.mtime_ns, reverse=True):
-            earlier = known.get(file.key)
-            if earlier is not None and _is_same(earlier, file, reader):
-                self._count("unchanged")
-            elif self.stop():
-                self.finished = False
-                break
-            else:
-                self._read(file, earlier, reader)
+        known = self.store.files(reader)
+        seen, complete = self._walk()
+        gone = [
+            file
+            for key, file in known.items()
+            if not file.gone and key not in seen and key[0] in complete
+        ]
+        sizes = {file.stamp.size for file in gone}
+        fresh = [file for file in seen.values() if not _is_same(known.get(file.key), file, reader)]
+        self._counts["unchanged"] = len(seen) - len(fresh)
+        # First what may have another name now, then the newest: somebody waits for them.
+        fresh.sort(key=lambda file: (file.stamp.size in sizes, file.stamp.mtime_ns), reverse=True)
+        # A file that was renamed keeps its old name until it has been read under the new one.
+        held = self._mark_gone(gone, fresh)
+        self._mark_gone(held, self._read_all(fresh, known, reader))
         counted = sum(self._counts.get(kind, 0) for kind in ("added", "changed", "unchanged"))
         return RescanSummary(**self._counts, total=counted)
 
-    def _walk(self, known: dict[Key, StoredFile]) -> dict[Key, Seen]:
-        """The files that are there; what is not there any more is marked so."""
+    def _walk(self) -> tuple[dict[Key, Seen], set[str]]:
+        """The files that are there, and the folders of which that is all."""
         seen: dict[Key, Seen] = {}
         complete = set()
         for folder in self.folders:
@@ -104,34 +121,64 @@ class Reading:
             self.linked |= walk.linked
             if walk.complete:
                 complete.add(folder.key)
-        present = {key for key, file in known.items() if not file.gone}
-        gone = [key for key in present - seen.keys() if key[0] in complete]
-        if gone:
-            self.store.mark_gone(gone)
-            self._counts["removed"] = len(gone)
-            self.progress()
-        return seen
+        return seen, complete
 
-    def _read(self, file: Seen, earlier: StoredFile | None, reader: str) -> None:
+    def _mark_gone(self, gone: Iterable[StoredFile], unread: Iterable[Seen]) -> list[StoredFile]:
+        """Mark files that are not there any more; those that an unread one may be are left."""
+        sizes = {file.stamp.size for file in unread}
+        marked = [file.key for file in gone if file.stamp.size not in sizes]
+        if marked:
+            self.store.mark_gone(marked)
+            self._counts["removed"] = self._counts.get("removed", 0) + len(marked)
+            self.progress()
+        return [file for file in gone if file.stamp.size in sizes]
+
+    def _read_all(
+        self, fresh: Sequence[Seen], known: Mapping[Key, StoredFile], reader: str
+    ) -> list[Seen]:
+        """Read files as far as there is time. Returns those that are left for another look."""
+        left: list[Seen] = []
+        until = time.monotonic() + LEAST
+        for number, file in enumerate(fresh):
+            may_end = number > 0 and time.monotonic() >= until
+            if self.give_up() or (may_end and self.stop()):
+                self.finished = False
+                return [*left, *fresh[number:]]
+            if not self._read(file, known.get(file.key), reader):
+                left.append(file)
+        return left
+
+    def _read(self, file: Seen, earlier: StoredFile | None, reader: str) -> bool:
+        """Read a file; whether that need not be done again.
+
+        Raises:
+            DatabaseUnavailable
+        """
         try:
             fresh = self._stored(file, earlier, reader)
+            self.store.put(fresh)
         except Interrupted:
             self.finished = False
-            return
+            return False
         except NotWhole as reason:
             log.debug("%s is not whole yet: %s", file.path, reason)
             self._leave_out(earlier)
-            return
-        except OSError as error:
-            log.warning("%s cannot be read: %s", file.path, error.strerror or error)
+            self.soon |= isinstance(reason, _Unsettled)
+            return not isinstance(reason, _Unsettled)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            # Whatever nobody thought of, too: one file keeps no other from being read.
+            is_of_disk = isinstance(error, OSError)
+            log.warning("%s cannot be read: %s", file.path, error, exc_info=not is_of_disk)
             self._leave_out(earlier)
-            return
-        self.store.put(fresh)
+            return True
         is_new = earlier is None or earlier.gone
         self._count("added" if is_new else "changed")
         if is_new and fresh.examined.fault is not None:
             log.info("%s is no LoRA that can be used. %s", file.path, fresh.examined.fault)
         self.progress()
+        return True
 
     def _leave_out(self, earlier: StoredFile | None) -> None:
         """What a file was before, it is no more; what it will be is not known yet."""
@@ -159,14 +206,11 @@ class Reading:
     def _read_whole(self, file: Seen, reader: str) -> StoredFile:
         age = time.time_ns() - file.stamp.mtime_ns
         if 0 <= age < _SETTLED:
-            self.soon = True
-            raise NotWhole("it was written to just now")
+            raise _Unsettled("it was written to just now")
         examined = examine(file.path, file.stamp.size, self.recognition)
         digests = hashes(file.path, examined.header, self.give_up)
-        status = file.path.stat()
-        if Stamp(status.st_size, status.st_mtime_ns) != file.stamp:
-            self.soon = True
-            raise NotWhole("it was written to while it was read")
+        if Stamp.of(file.path.stat()) != file.stamp:
+            raise _Unsettled("it was written to while it was read")
         return StoredFile(
             key=file.key,
             stamp=file.stamp,
@@ -186,6 +230,7 @@ def _told(file: Seen, digests: Hashes) -> dict[str, Any]:
     return {"sidecars": file.sidecars, "told": tuple(told)}
 
 
-def _is_same(earlier: StoredFile, file: Seen, reader: str) -> bool:
-    is_read = earlier.reader == reader and not earlier.gone
-    return is_read and earlier.stamp == file.stamp and earlier.sidecars == file.sidecars
+def _is_same(earlier: StoredFile | None, file: Seen, reader: str) -> bool:
+    if earlier is None or earlier.gone or earlier.reader != reader:
+        return False
+    return earlier.stamp == file.stamp and earlier.sidecars == file.sidecars

@@ -45,6 +45,7 @@ class Recognition:
         """`families` by name; `fault` is told when one of them raises."""
         self._families = families
         self._fault = fault
+        self._fingerprint: str | None = None
 
     def claims(
         self, shapes: Mapping[str, Shape], metadata: Mapping[str, str]
@@ -91,7 +92,13 @@ class Recognition:
         return found, all_asked
 
     def fingerprint(self) -> str:
-        """64 digits that change with the families and with the code that recognises files."""
+        """64 digits that change with the families and with the code that recognises files, as it
+        was when they were first asked for: other code that is installed later does not run yet."""
+        if self._fingerprint is None:
+            self._fingerprint = self._compute_fingerprint()
+        return self._fingerprint
+
+    def _compute_fingerprint(self) -> str:
         digest = hashlib.sha256(Path(__file__).read_bytes())
         of_authors = sorted(name for name in sys.modules if f"{name}.".startswith("darkroom."))
         for module in (*(module.__name__ for module in _READERS), *of_authors):

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from server.loras.civitai import version_facts
 from server.loras.configured import Configured, missing
 from server.loras.edits import LoraEdits
 from server.loras.index import LoraIndex, LoraPage
+from server.loras.previews import PictureFile, picture_at
 from server.loras.reading import Reading, RescanSummary
 from server.loras.recognition import FaultListener, Recognition
 from server.loras.record import LoraRecord
 from server.loras.references import LoraReference
 from server.loras.removal import remove_files
 from server.loras.scanner import Folder
-from server.loras.store import LoraStore
+from server.loras.store import LoraStore, StoredFacts
 from server.loras.watching import FolderWatch
 from server.plugins.types import ModelFamily
 
@@ -38,6 +39,9 @@ _READ_ON = 8
 
 #: Seconds after which a file that was just being written is looked at again.
 _AGAIN = 0.3
+
+#: Seconds that a file is looked for which is not where it was.
+_PATIENCE = 30.0
 
 
 class LoraRegistry:
@@ -71,7 +75,9 @@ class LoraRegistry:
         self._refresh_at = 0.0
         self._scanning = asyncio.Lock()
         self._wanted = 0
-        self._last_look = (0, RescanSummary())
+        self._noticed = False
+        self._looked = 0
+        self._found = RescanSummary()
         self._linked: frozenset[Path] = frozenset()
         self._stopping = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,28 +109,26 @@ class LoraRegistry:
 
     async def rescan(self) -> RescanSummary:
         """Look at the folders and read what has changed; when this returns, the rest of the
-        registry knows it. Several who ask at once may share a look.
+        registry knows it. Several who ask at once may share a look, and are told the same.
 
         Raises:
             DatabaseUnavailable
         """
         self._wanted += 1
-        own, earlier = self._wanted, RescanSummary()
+        own, before = self._wanted, self._found
         while True:
             async with self._scanning:
-                number, summary = self._last_look
-                if number >= own or self._stopping.is_set():
-                    return summary.after(earlier)
+                if self._looked >= own or self._stopping.is_set():
+                    return self._found.since(before)
                 # Whoever asks later ends this look, and with the next one the newest files are
                 # read first: somebody has just put them there.
-                number = self._wanted
+                number, self._noticed = self._wanted, False
                 reading = self._reading(self._folders.values(), wanted=number)
-                summary = await asyncio.to_thread(reading.run)
+                self._found = (await asyncio.to_thread(reading.run)).after(self._found)
                 await asyncio.to_thread(self._refresh)
                 if reading.finished:
-                    self._finish(reading, number, summary.after(earlier))
-                    return summary.after(earlier)
-            earlier = summary.after(earlier)
+                    self._finish(reading, number)
+                    return self._found.since(before)
 
     # --- questions -------------------------------------------------------------------------
 
@@ -140,6 +144,10 @@ class LoraRegistry:
     def records(self) -> list[LoraRecord]:
         """All LoRAs by name, also those that no model can use."""
         return [lora.record for lora in self._index.loras]
+
+    def loras(self) -> Sequence[Lora]:
+        """All LoRAs with their files."""
+        return self._index.loras
 
     def usable(self, family: str) -> list[LoraRecord]:
         """Those that models of a family can use, by name."""
@@ -161,25 +169,42 @@ class LoraRegistry:
         """
         return self._index.page(q=q, families=families, limit=limit, offset=offset, cursor=cursor)
 
-    def path(self, lora_id: str) -> Path | None:
-        """A file of the LoRA with this id or name that is on the disk now, or None. Blocks."""
+    def path(self, lora_id: str, autov3: str | None = None) -> Path | None:
+        """A file that is on the disk now as it was when it was read, or None. Blocks.
+
+        Args:
+            lora_id: the LoRA's id or another name of it.
+            autov3: of its contents, by which alone it is looked for then: ids may change.
+        """
+        index = self._index
         try:
-            copies = self._index.find(lora_id).copies
+            lora = index.find(lora_id) if autov3 is None else index.of_contents(autov3)
         except LoraNotFound:
             return None
-        return next((copy.path for copy in copies if copy.path.is_file()), None)
+        copies = () if lora is None else lora.copies
+        return next((copy.path for copy in copies if copy.is_unchanged()), None)
 
-    def preview(self, lora_id: str) -> Path:
+    async def locate(self, lora_id: str, autov3: str | None = None) -> Path | None:
+        """Like `path`, and after a look at the folders if there is none: it may have been renamed
+        just now."""
+        path = await asyncio.to_thread(self.path, lora_id, autov3)
+        if path is None and not self._stopping.is_set():
+            await asyncio.wait([self._spawn(self._look())], timeout=_PATIENCE)
+            path = await asyncio.to_thread(self.path, lora_id, autov3)
+        return path
+
+    def preview(self, lora_id: str) -> PictureFile:
         """The picture of a LoRA. Blocks.
 
         Raises:
             LoraNotFound: there is no such LoRA.
-            LoraPreviewNotFound: it has no picture.
+            LoraPreviewNotFound: it has no picture that may be shown.
         """
         record = self.find(lora_id)
-        if record.preview is None or not record.preview.is_file():
+        picture = None if record.preview is None else picture_at(record.preview, self._places())
+        if picture is None:
             raise LoraPreviewNotFound(f"There is no picture of the LoRA {record.id}.")
-        return record.preview
+        return picture
 
     def at(self, path: Path) -> LoraRecord | None:
         """The LoRA that a file of the folders holds."""
@@ -188,7 +213,7 @@ class LoraRegistry:
 
     def missing(self) -> list[LoraReference]:
         """What the configuration names and is not here, as far as the folders were looked at."""
-        return missing(self._entries, self.records())
+        return missing(self._entries, [lora.origin for lora in self._index.loras])
 
     def unidentified(self) -> list[str]:
         """The SHA256 of the user's files that civitai was not asked about yet."""
@@ -207,9 +232,7 @@ class LoraRegistry:
         Raises:
             LoraNotFound, InvalidParameters, DatabaseUnavailable
         """
-        lora = self._index.find(lora_id)
-        given = LoraEdits.read(changes)
-        return await asyncio.to_thread(self._edit, lora, given)
+        return await asyncio.to_thread(self._edit, lora_id, changes)
 
     async def delete(self, lora_id: str, *, file: bool = False) -> None:
         """Forget what the user has changed of a LoRA and what civitai said of it; with `file`
@@ -221,8 +244,7 @@ class LoraRegistry:
             LoraNotRemoved: a file cannot be removed.
             DatabaseUnavailable
         """
-        lora = self._index.find(lora_id)
-        await asyncio.to_thread(self._delete, lora, file)
+        await asyncio.to_thread(self._delete, lora_id, file)
 
     async def note_civitai(self, sha256: str, version: Mapping[str, Any] | None) -> None:
         """Keep what civitai says of a file.
@@ -248,16 +270,28 @@ class LoraRegistry:
             await asyncio.to_thread(self._store.note_civitai, sha256, facts)
         await asyncio.to_thread(self._refresh)
 
+    async def note_reference(self, name: str, sha256: str) -> None:
+        """Remember that a reference of this name (`name_of`) came to a file.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        await asyncio.to_thread(self._store.note_reference, name, sha256)
+        await asyncio.to_thread(self._refresh)
+
     # --- inside ----------------------------------------------------------------------------
 
-    def _edit(self, lora: Lora, changes: Mapping[str, Any]) -> LoraRecord:
+    def _edit(self, lora_id: str, changes: Mapping[str, Any]) -> LoraRecord:
+        lora = self._index.find(lora_id)
+        given = LoraEdits.read(changes)
         for sha256 in lora.hashes:
-            self._store.edit(sha256, changes)
+            self._store.edit(sha256, given)
         self._refresh()
         found = self._index.at(lora.record.path)
         return lora.record if found is None else found.record
 
-    def _delete(self, lora: Lora, file: bool) -> None:
+    def _delete(self, lora_id: str, file: bool) -> None:
+        lora = self._index.find(lora_id)
         if file:
             removed = remove_files(lora)
             self._store.forget_files(removed)
@@ -265,8 +299,8 @@ class LoraRegistry:
             self._store.forget_facts(sha256)
         self._refresh()
 
-    def _finish(self, reading: Reading, number: int, summary: RescanSummary) -> None:
-        self._last_look = number, summary
+    def _finish(self, reading: Reading, number: int) -> None:
+        self._looked = number
         self._linked = frozenset(reading.linked)
         if reading.soon:
             self._spawn(self._look_again())
@@ -295,19 +329,18 @@ class LoraRegistry:
             known = self._store.facts()
             copies = [
                 Copy(file, self._folders[file.key[0]])
-                for file in self._store.files().values()
+                for file in self._store.files(self._recognition.fingerprint()).values()
                 if not file.gone and file.key[0] in self._folders
             ]
             loras = assemble(copies, known, self._recognition, self._entries)
             told = {
-                sha256: (lora.numbers[0], lora.numbers[1])
+                sha256: (*lora.numbers, lora.record.id)
                 for lora in loras
                 for sha256 in lora.hashes
-                if lora.numbers[1] is not None
-                and (sha256 not in known or known[sha256].numbers != lora.numbers)
+                if lora.numbers[1] is not None and not _is_told(lora, known.get(sha256))
             }
             if told:
-                self._store.note_numbers(told)
+                self._store.note_ids(told)
             self._index = LoraIndex(loras)
             ended = time.monotonic()
             self._refresh_at = ended + max(_REFRESH, _READ_ON * (ended - began))
@@ -321,8 +354,10 @@ class LoraRegistry:
             await self.rescan()
 
     async def _notice(self) -> None:
-        """Something has changed in the folders; more may while the look at it goes on."""
-        if not self._stopping.is_set():
+        """Something has changed in the folders; more may while the look at it goes on. A look
+        that has not begun yet sees this, too."""
+        if not (self._noticed or self._stopping.is_set()):
+            self._noticed = True
             self._spawn(self._look())
 
     async def _look_again(self) -> None:
@@ -330,10 +365,11 @@ class LoraRegistry:
         if not self._stopping.is_set():
             await self._look()
 
-    def _spawn(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 @contextlib.contextmanager
@@ -343,6 +379,11 @@ def _told_if_unavailable() -> Iterator[None]:
         yield
     except DatabaseUnavailable as error:
         log.warning("The folders of LoRAs were not looked at: %s", error)
+
+
+def _is_told(lora: Lora, known: StoredFacts | None) -> bool:
+    """Whether a LoRA's numbers and its id are remembered."""
+    return known is not None and known.numbers == lora.numbers and lora.record.id in known.ids
 
 
 def _folders(folder: Path, families: Mapping[str, ModelFamily]) -> list[Folder]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from server.lora_errors import LoraBundled, LoraNotRemoved
 from server.loras.assembly import Copy, Lora
 from server.loras.scanner import WEIGHTS
+from server.loras.sidecars import ending_of
 from server.loras.store import Key
+from server.sources.formats import suffix
 
 
 def remove_files(lora: Lora) -> list[Key]:
@@ -27,21 +29,32 @@ def remove_files(lora: Lora) -> list[Key]:
             "stays. Leave it out of requests."
         )
     for copy in own:
-        # The weights last: what is left of an attempt that failed can be tried again.
-        for path in (*_beside(copy), copy.path):
-            try:
+        try:
+            # The weights last: what is left of an attempt that failed can be tried again.
+            for path in (*_beside(copy), copy.path):
                 path.unlink(missing_ok=True)
-            except OSError as error:
-                raise LoraNotRemoved(
-                    f"{path.name} cannot be removed: {error.strerror or error}. Mend the "
-                    "permissions of the folder of LoRAs, then try again."
-                ) from error
+        except FileNotFoundError:  # not even the folder is there
+            continue
+        except OSError as error:
+            raise LoraNotRemoved(
+                f"{Path(error.filename or copy.path).name} cannot be removed: "
+                f"{error.strerror or error}. Mend the permissions of the folder of LoRAs, then "
+                "try again."
+            ) from error
     return [copy.stored.key for copy in own]
 
 
 def _beside(copy: Copy) -> list[Path]:
-    """The files beside one, unless they belong to another file of weights too."""
-    others = (copy.path.with_suffix(end) for end in WEIGHTS if end != copy.path.suffix)
-    if any(path.exists() for path in others):
+    """The files beside one, but for those that are about another file of weights too.
+
+    Raises:
+        OSError
+    """
+    own = copy.path.stem
+    others = [path for path in copy.path.parent.iterdir() if path != copy.path]
+    stems = {path.stem for path in others if suffix(path.name) in WEIGHTS}
+    if own in stems:
         return []
-    return [copy.path.with_name(copy.path.stem + ending) for ending in copy.sidecars]
+    stems.add(own)
+    endings = (ending for ending in copy.sidecars if ending_of(own + ending, stems) == ending)
+    return [copy.path.with_name(own + ending) for ending in endings]

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.loras.sidecars import ENDINGS
+from server.loras.sidecars import ending_of
 from server.sources.formats import PICKLES, suffix
 
 log = logging.getLogger(__name__)
 
 #: Names of files that are listed: those that may be LoRAs, and pickles, which never are used.
 WEIGHTS = frozenset({".safetensors", *PICKLES})
+
+#: The largest number in the database.
+_MOST = (1 << 63) - 1
 
 #: A deeper folder is somebody's mistake.
 _DEEPEST = 32
@@ -41,11 +44,24 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What changes when a file does: its bytes' number, and when it was written last, in
-    nanoseconds."""
+    """What changes when a file does.
+
+    Attributes:
+        size: its bytes' number.
+        mtime_ns: when it was written last, in nanoseconds; who unpacks files sets it.
+        ctime_ns: when it was changed or renamed last, which nobody can set; on Windows when it was
+            made.
+    """
 
     size: int
     mtime_ns: int
+    ctime_ns: int
+
+    @staticmethod
+    def of(status: os.stat_result) -> Stamp:
+        """A file's stamp. Some have dates beyond those that the database takes."""
+        times = (max(-_MOST, min(ns, _MOST)) for ns in (status.st_mtime_ns, status.st_ctime_ns))
+        return Stamp(status.st_size, *times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +134,18 @@ class Walk:
                 yield from self._below(Path(entry.path), f"{name}{entry.name}/", depth + 1)
 
     def _of_one_folder(self, entries: list[os.DirEntry[str]], name: str) -> Iterator[Seen]:
+        weights = {
+            entry.name: stamp
+            for entry in entries
+            if suffix(entry.name) in WEIGHTS and (stamp := _stamp(entry)) is not None
+        }
+        stems = {Path(file).stem for file in weights}
         beside: dict[str, dict[str, Stamp]] = defaultdict(dict)
-        weights: list[tuple[str, Stamp]] = []
         for entry in entries:
-            endings = [ending for ending in ENDINGS if entry.name.endswith(ending)]
-            is_weights = suffix(entry.name) in WEIGHTS
-            stamp = _stamp(entry) if is_weights or endings else None
-            if stamp is None:
-                continue
-            if is_weights:
-                weights.append((entry.name, stamp))
-            # `x.metadata.json` lies beside `x`, and as a `.json` beside `x.metadata`.
-            for ending in endings:
+            ending = ending_of(entry.name, stems)
+            if ending is not None and (stamp := _stamp(entry)) is not None:
                 beside[entry.name.removesuffix(ending)][ending] = stamp
-        for file, stamp in weights:
+        for file, stamp in weights.items():
             yield Seen(self.folder, name + file, stamp, beside.get(Path(file).stem, {}))
 
 
@@ -162,4 +176,4 @@ def _stamp(entry: os.DirEntry[str]) -> Stamp | None:
         status = entry.stat()
     except OSError:
         return None
-    return Stamp(status.st_size, status.st_mtime_ns)
+    return Stamp.of(status)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,22 @@ PREVIEWS = (*(f".preview{ending}" for ending in _IMAGES), *_IMAGES)
 
 #: What ends the names of all files that belong to a LoRA.
 ENDINGS = (RECORD, _MANAGER, _WEB_UI, CIVITAI, *PREVIEWS)
+
+_LONGEST_FIRST = sorted(ENDINGS, key=len, reverse=True)
+
+
+def ending_of(name: str, stems: Collection[str]) -> str | None:
+    """Which of `ENDINGS` ends the name of a file that is about weights; None: it is about none.
+
+    `x.metadata.json` may be about `x` or, as a `.json`, about `x.metadata`. If both are there, it
+    is about `x`: the longer ending counts.
+
+    Args:
+        name: the file's.
+        stems: the names without their ends of the weights beside it.
+    """
+    endings = (ending for ending in _LONGEST_FIRST if name.endswith(ending))
+    return next((ending for ending in endings if name.removesuffix(ending) in stems), None)
 
 
 def read_sidecars(path: Path, endings: frozenset[str], hashes: Hashes) -> list[Facts]:

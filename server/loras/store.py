@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from server.database import Database, lora_facts, lora_files
+from server.database import Database, lora_facts, lora_files, lora_references
 from server.loras.examination import Examined
 from server.loras.facts import Facts
 from server.loras.hashes import Hashes
@@ -22,6 +23,9 @@ Key: TypeAlias = tuple[str, str]
 
 #: How long a file that is gone is remembered, for folders that come back.
 REMEMBERED = timedelta(days=30)
+
+#: Of how many readers a header is kept: a server and commands may have other families.
+_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,22 @@ class StoredFacts:
         sha256: of the file.
         number: grows with every file that is seen for the first time.
         model_id, version_id: civitai's, as they were told last.
+        ids: those that it has had, besides the one of its contents.
         civitai: what civitai says; None when it was not asked, or knows nothing.
         asked: whether it was.
         edits: what the user has changed, by name.
+        references: the names of those that came to it.
     """
 
     sha256: str
     number: int = 0
     model_id: int | None = None
     version_id: int | None = None
+    ids: tuple[str, ...] = ()
     civitai: Facts | None = None
     asked: bool = False
     edits: Mapping[str, Any] = field(default_factory=dict)
+    references: frozenset[str] = frozenset()
 
     @property
     def numbers(self) -> tuple[int | None, int | None]:
@@ -87,11 +95,12 @@ class LoraStore:
 
     # --- files -----------------------------------------------------------------------------
 
-    def files(self) -> dict[Key, StoredFile]:
-        """Every file that is remembered, those that are gone too."""
+    def files(self, reader: str = "") -> dict[Key, StoredFile]:
+        """Every file that is remembered, those that are gone too, as this reader has read their
+        headers, else as the last one has."""
         with self._database.reading() as connection:
             rows = connection.execute(select(lora_files)).all()
-        return {(row.folder, row.name): _file(row) for row in rows}
+        return {(row.folder, row.name): _file(row, reader) for row in rows}
 
     def put(self, file: StoredFile) -> None:
         """Remember a file, and its contents if they are new."""
@@ -99,16 +108,16 @@ class LoraStore:
         values = {
             "size": file.stamp.size,
             "mtime_ns": file.stamp.mtime_ns,
+            "ctime_ns": file.stamp.ctime_ns,
             "sha256": file.hashes.sha256,
             "autov1": file.hashes.autov1,
             "autov3": file.hashes.autov3,
-            "header": file.examined.to_json(),
-            "reader": file.reader,
             "sidecars": _sidecars_to_json(file),
             "gone_at": None,
         }
-        query = upsert(lora_files).values(folder=folder, name=name, **values)
         with self._database.writing() as connection:
+            values["header"] = _headers(connection, file)
+            query = upsert(lora_files).values(folder=folder, name=name, **values)
             connection.execute(
                 query.on_conflict_do_update(index_elements=["folder", "name"], set_=values)
             )
@@ -134,13 +143,29 @@ class LoraStore:
         """What is known, by hash."""
         with self._database.reading() as connection:
             rows = connection.execute(select(lora_facts)).all()
-        return {row.sha256: _facts(row) for row in rows}
+            came = defaultdict(set)
+            for name, sha256 in connection.execute(select(lora_references)):
+                came[sha256].add(name)
+        return {row.sha256: _facts(row, frozenset(came[row.sha256])) for row in rows}
 
-    def note_numbers(self, numbers: Mapping[str, tuple[int | None, int | None]]) -> None:
-        """Remember civitai's numbers of the model and the version of contents, by hash."""
+    def note_reference(self, name: str, sha256: str) -> None:
+        """Remember the contents that a reference came to, by its name."""
+        query = upsert(lora_references).values(name=name, sha256=sha256)
         with self._database.writing() as connection:
-            for sha256, (model_id, version_id) in numbers.items():
-                _change(connection, sha256, model_id=model_id, version_id=version_id)
+            _remember(connection, sha256)
+            connection.execute(
+                query.on_conflict_do_update(index_elements=["name"], set_={"sha256": sha256})
+            )
+
+    def note_ids(self, told: Mapping[str, tuple[int | None, int | None, str]]) -> None:
+        """Remember civitai's numbers of the model and the version of contents, and the id that
+        they have now, by hash."""
+        with self._database.writing() as connection:
+            for sha256, (model_id, version_id, lora_id) in told.items():
+                _remember(connection, sha256)
+                query = select(lora_facts.c.ids).where(lora_facts.c.sha256 == sha256)
+                ids = list(dict.fromkeys((*connection.execute(query).scalar_one(), lora_id)))
+                _change(connection, sha256, model_id=model_id, version_id=version_id, ids=ids)
 
     def note_civitai(self, sha256: str, facts: Facts | None) -> None:
         """Remember what civitai says of contents, or that it does not know them."""
@@ -162,11 +187,12 @@ class LoraStore:
         """Forget edits and what civitai said; the number stays, and with it the order."""
         none = {"model_id": None, "version_id": None, "civitai": None, "not_on_civitai_at": None}
         with self._database.writing() as connection:
-            _change(connection, sha256, edits={}, **none)
+            _change(connection, sha256, edits={}, ids=[], **none)
 
 
 def _remember(connection: Connection, sha256: str) -> None:
-    connection.execute(insert(lora_facts).prefix_with("OR IGNORE").values(sha256=sha256, edits={}))
+    query = insert(lora_facts).prefix_with("OR IGNORE")
+    connection.execute(query.values(sha256=sha256, edits={}, ids=[]))
 
 
 def _change(connection: Connection, sha256: str, **values: Any) -> None:
@@ -178,32 +204,44 @@ def _is(key: Key) -> ColumnElement[bool]:
     return and_(lora_files.c.folder == key[0], lora_files.c.name == key[1])
 
 
+def _headers(connection: Connection, file: StoredFile) -> dict[str, Any]:
+    """What readers say of a file's header, this one last."""
+    is_same = lora_files.c.sha256 == file.hashes.sha256
+    query = select(lora_files.c.header).where(_is(file.key), is_same)
+    known = connection.execute(query).scalar() or {}
+    others = [(reader, told) for reader, told in known.items() if reader != file.reader]
+    return dict([*others[1 - _READERS :], (file.reader, file.examined.to_json())])
+
+
 def _sidecars_to_json(file: StoredFile) -> dict[str, Any]:
-    stamps = {name: [stamp.size, stamp.mtime_ns] for name, stamp in file.sidecars.items()}
+    stamps = {name: astuple(stamp) for name, stamp in file.sidecars.items()}
     return {"stamps": stamps, "facts": [facts.to_json() for facts in file.told]}
 
 
-def _file(row: Row[Any]) -> StoredFile:
+def _file(row: Row[Any], reader: str) -> StoredFile:
     stamps = row.sidecars["stamps"].items()
+    found = reader if reader in row.header else list(row.header)[-1]
     return StoredFile(
         key=(row.folder, row.name),
-        stamp=Stamp(row.size, row.mtime_ns),
+        stamp=Stamp(row.size, row.mtime_ns, row.ctime_ns),
         hashes=Hashes(row.sha256, row.autov1, row.autov3),
-        examined=Examined.from_json(row.header),
-        reader=row.reader,
+        examined=Examined.from_json(row.header[found]),
+        reader=found,
         sidecars={name: Stamp(*stamp) for name, stamp in stamps},
         told=tuple(Facts.from_json(facts) for facts in row.sidecars["facts"]),
         gone=row.gone_at is not None,
     )
 
 
-def _facts(row: Row[Any]) -> StoredFacts:
+def _facts(row: Row[Any], references: frozenset[str]) -> StoredFacts:
     return StoredFacts(
         sha256=row.sha256,
         number=row.number,
         model_id=row.model_id,
         version_id=row.version_id,
+        ids=tuple(row.ids),
         civitai=None if row.civitai is None else Facts.from_json(row.civitai),
         asked=row.civitai is not None or row.not_on_civitai_at is not None,
         edits=row.edits,
+        references=references,
     )

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
+from server.loras.scanner import WEIGHTS
+from server.loras.sidecars import ENDINGS
+from server.sources.formats import suffix
+
 log = logging.getLogger(__name__)
 
 # It tells of every change, in lines that say nothing to the server's user.
@@ -70,7 +74,7 @@ class FolderWatch:
         fresh = True
         async for changes in awatch(
             *(path for path, _, _ in present),
-            watch_filter=_is_shown,
+            watch_filter=matters,
             debounce=_GATHER,
             stop_event=self._stop,
             rust_timeout=_LOOK,
@@ -82,6 +86,10 @@ class FolderWatch:
             if changes or fresh:
                 await self._changed()
             fresh = False
+            # A folder that is made anew may look like the one that has gone.
+            gone = {Path(path) for change, path in changes if change is Change.deleted}
+            if any(path in gone for path, _, _ in present):
+                return
             if await asyncio.to_thread(self._present) != present:
                 return
 
@@ -110,6 +118,13 @@ class FolderWatch:
             return
 
 
-def _is_shown(change: Change, path: str) -> bool:
-    """Names that begin with `.` are of files on their way here, whose arrival is another change."""
-    return not Path(path).name.startswith(".")
+def matters(change: Change, path: str) -> bool:
+    """Whether a change may be one of LoRAs. A download that grows beside them is none, nor are
+    names that begin with `.`, of files on their way here, whose arrival is another change. What is
+    gone may have been a folder."""
+    place = Path(path)
+    if place.name.startswith("."):
+        return False
+    if suffix(place.name) in WEIGHTS or place.name.endswith(ENDINGS):
+        return True
+    return change is Change.deleted or (change is Change.added and place.is_dir())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from server.lora_choices import LoraChoices
+from server.loras.index import LoraIndex
 from tests.serving import LiveServer, conform, live_server, problem
 from tests.support import TESTS
 
@@ -16,6 +19,8 @@ BUNDLED = TESTS.parent / "model_plugins" / "postcard" / "loras"
 
 #: Longer than any picture's beginning that somebody might look at.
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
+PICTURES = {"image/png": PICTURE, "image/jpeg": b"\xff\xd8\xff" + bytes(100)}
+PICTURES["image/webp"] = b"RIFF\0\0\0\0WEBP" + bytes(100)
 
 
 def drop(server: LiveServer, name: str, seed: int = 0) -> Path:
@@ -209,26 +214,56 @@ def test_what_came_with_a_family_stays(shared: LiveServer) -> None:
 
 @pytest.mark.parametrize(
     ("ending", "media_type"),
-    [(".preview.png", "image/png"), (".jpeg", "image/jpeg"), (".webp", "image/webp")],
+    [(".preview.png", "image/png"), (".jpeg", "image/jpeg"), (".jpg", "image/webp")],
 )
 def test_pictures(server: LiveServer, ending: str, media_type: str) -> None:
     name = ending.replace(".", "_")
     path = drop(server, f"{name}.safetensors", len(ending))
     problem(server.client.get(f"/api/loras/{name}/preview"), 404, "lora_preview_not_found")
     picture = path.with_name(f"{name}{ending}")
-    picture.write_bytes(PICTURE)
+    content = PICTURES[media_type]
+    picture.write_bytes(content)
     assert rescan(server)["changed"] == 1
     url = server.client.get(f"/api/loras/{name}").json()["preview_url"]
     answer = server.client.get(url)
-    assert (answer.content, answer.headers["content-type"]) == (PICTURE, media_type)
+    assert (answer.content, answer.headers["content-type"]) == (content, media_type)
     assert answer.headers["x-content-type-options"] == "nosniff"
     known = {"If-None-Match": answer.headers["etag"]}
     assert server.client.get(url, headers=known).status_code == 304
-    assert server.client.head(url).headers["content-length"] == str(len(PICTURE))
-    picture.write_bytes(PICTURE * 2)
-    assert server.client.get(url, headers=known).content == PICTURE * 2
+    assert server.client.head(url).headers["content-length"] == str(len(content))
+    picture.write_bytes(content * 2)
+    assert server.client.get(url, headers=known).content == content * 2
+    picture.write_bytes(b"<svg/>")
+    problem(server.client.get(url), 404, "lora_preview_not_found")
     picture.unlink()
     problem(server.client.get(url), 404, "lora_preview_not_found")
+
+
+def test_nobody_waits_while_loras_are_looked_up(
+    shared: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_loop = []
+
+    def noting(method: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            on_loop.append((method.__name__, asyncio._get_running_loop() is not None))
+            return method(*args, **kwargs)
+
+        return noted
+
+    monkeypatch.setattr(LoraIndex, "find", noting(LoraIndex.find))
+    monkeypatch.setattr(LoraIndex, "page", noting(LoraIndex.page))
+    monkeypatch.setattr(LoraChoices, "usable", noting(LoraChoices.usable))
+    path = "/api/loras/inkwosh"
+    for answer in (
+        shared.client.get(path), shared.client.patch(path, json={}), shared.client.delete(path),
+        shared.client.get(f"{path}/preview"),
+    ):  # fmt: skip
+        assert answer.status_code == 404
+    assert shared.client.get("/api/loras").status_code == 200
+    assert shared.client.get("/api/info?model=postcard").status_code == 200
+    assert {name for name, _ in on_loop} == {"find", "page", "usable"}
+    assert [name for name, there in on_loop if there] == []
 
 
 def test_looking_again_tells_what_it_found(server: LiveServer) -> None:

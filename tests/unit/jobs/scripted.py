@@ -187,11 +187,14 @@ class Bench:
             plugins=self.plugins,
             executor=self.executor,
             adder=self.adder,
-            lora_path=lambda lora_id: None,
+            lora_path=self._no_lora,
             paused=False,
             job_ended=lambda: self.ended.append("job"),
             model_fetched=lambda model, failure: self.fetched.append((model, failure)),
         )
+
+    async def _no_lora(self, lora_id: str, autov3: str | None) -> None:
+        """There are no LoRAs."""
 
     def submit(self, num_images: int = 2) -> Job:
         params = {"prompt": "red", "width": 64, "height": 64, "steps": 4, "seed": 7}

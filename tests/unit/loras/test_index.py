@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import server.loras.index
 from server.errors import InvalidParameters
 from server.lora_errors import LoraNotFound
+from server.loras.assembly import Lora
+from server.loras.index import LoraIndex
+from tests.unit.lora_records import record
 from tests.unit.loras.builders import lora, registry, sidecar
 
 
@@ -34,6 +38,16 @@ async def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
             found.find("watercolor")
         with pytest.raises(LoraNotFound, match=r"There is no LoRA 'x+…'\."):
             found.find("x" * 100_000)
+
+
+def test_only_names_of_the_nearest_lengths_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.loras.index, "COMPARED", 1)
+    loras = [
+        Lora(record(f"local_{name}", name), (), (None, None), frozenset(), frozenset())
+        for name in ("watercolor-2", "watercolors")
+    ]
+    with pytest.raises(LoraNotFound, match=r"did you mean `watercolors`\?"):
+        LoraIndex(loras).find("watercolour")
 
 
 async def test_a_name_of_several_names_them_all(tmp_path: Path) -> None:

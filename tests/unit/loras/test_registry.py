@@ -12,7 +12,7 @@ import pytest
 
 from server.database import Database
 from server.errors import InvalidParameters
-from server.lora_errors import LoraBundled, LoraNotFound, LoraPreviewNotFound
+from server.lora_errors import LoraBundled, LoraNotFound
 from server.loras.reading import RescanSummary
 from server.loras.registry import LoraRegistry
 from tests.unit.loras.builders import families, family, lora, registry, settle, sidecar
@@ -42,13 +42,12 @@ async def test_an_unchanged_library_is_not_read_again(tmp_path: Path) -> None:
     path = lora(tmp_path / "loras" / "x.safetensors", seed=1)
     async with registry(tmp_path) as found:
         (before,) = ids(found)
-    status = path.stat()
-    content = path.read_bytes()
-    path.write_bytes(content[:-8] + bytes(8))  # other numbers, but nothing that a stat would show
-    os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
     async with registry(tmp_path) as found:
+        assert await found.rescan() == RescanSummary(unchanged=1, total=1)
         assert ids(found) == [before]
-        settle(path)
+        status = path.stat()
+        path.write_bytes(path.read_bytes()[:-8] + bytes(8))  # other numbers, as many bytes
+        os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
         summary = await found.rescan()
         assert (summary.changed, summary.unchanged, summary.total) == (1, 0, 1)
         assert ids(found) != [before]
@@ -255,17 +254,6 @@ async def test_a_file_that_was_written_just_now_is_looked_at_again(tmp_path: Pat
                 await asyncio.sleep(0.02)
 
 
-async def test_several_may_ask_at_once(tmp_path: Path) -> None:
-    for number in range(12):
-        lora(tmp_path / "loras" / f"{number}.safetensors", seed=number)
-    async with registry(tmp_path) as found:
-        for number in range(12, 24):
-            lora(tmp_path / "loras" / f"{number}.safetensors", seed=number)
-        summaries = await asyncio.gather(*(found.rescan() for _ in range(5)))
-        assert [(summary.total, summary.added) for summary in summaries] == [(24, 12)] * 5
-        assert len(set(ids(found))) == 24
-
-
 async def test_deleting_without_the_file_forgets_what_was_changed(tmp_path: Path) -> None:
     path = lora(tmp_path / "loras" / "x.safetensors")
     async with registry(tmp_path) as found:
@@ -304,6 +292,29 @@ async def test_what_lies_beside_two_files_stays_with_the_other(tmp_path: Path) -
         assert beside.is_file() and not path.exists()
 
 
+@pytest.mark.parametrize("stem", ["x.metadata", "x.preview"])
+async def test_what_is_about_another_file_stays(tmp_path: Path, stem: str) -> None:
+    folder = tmp_path / "loras"
+    path = lora(folder / "x.safetensors")
+    lora(folder / f"{stem}.safetensors", seed=1)
+    kept = [
+        sidecar(path, ending, {"notes": "of x"}) for ending in (".metadata.json", ".preview.png")
+    ]
+    async with registry(tmp_path) as found:
+        assert (found.find(stem).notes, found.find("x").notes) == ("", "of x")
+        await found.delete(stem, file=True)
+    assert sorted(folder.iterdir()) == sorted([path, *kept])
+
+
+async def test_what_has_come_since_the_last_look_stays(tmp_path: Path) -> None:
+    path = lora(tmp_path / "loras" / "x.preview.safetensors")
+    picture = sidecar(path, ".png", {})
+    async with registry(tmp_path) as found:
+        lora(tmp_path / "loras" / "x.safetensors", seed=1)
+        await found.delete("x.preview", file=True)
+    assert picture.is_file() and not path.exists()
+
+
 async def test_loras_of_families(tmp_path: Path) -> None:
     own = lora(tmp_path / "family" / "ink.safetensors")
     some = family("oak", folder=tmp_path / "family")
@@ -332,20 +343,6 @@ async def test_loras_of_families_are_there_once_it_has_started(tmp_path: Path) -
     assert [record.filename for record in found.records()] == ["ink.safetensors"]
     await found.stop()
     database.close()
-
-
-async def test_previews(tmp_path: Path) -> None:
-    path = lora(tmp_path / "loras" / "x.safetensors")
-    async with registry(tmp_path) as found:
-        with pytest.raises(LoraPreviewNotFound):
-            found.preview("x")
-        picture = path.with_name("x.preview.png")
-        picture.write_bytes(b"png")
-        await found.rescan()
-        assert found.preview("x") == picture == found.find("x").preview
-        picture.unlink()
-        with pytest.raises(LoraPreviewNotFound):
-            found.preview("x")
 
 
 async def test_a_folder_that_comes_back_is_not_read_again(tmp_path: Path) -> None:

@@ -44,7 +44,14 @@ def test_what_lies_beside_each(tmp_path: Path) -> None:
     found, _ = look(tmp_path)
     endings = {".metadata.json", ".preview.png", ".civitai.info"}
     assert set(found["x.safetensors"].sidecars) == endings
-    assert set(found["x.metadata.safetensors"].sidecars) == {".json"}
+    assert set(found["x.metadata.safetensors"].sidecars) == set(), "it is about x"
+
+
+@pytest.mark.parametrize(("stem", "rest"), [("y.metadata", ".json"), ("y.preview", ".png")])
+def test_a_name_may_end_as_another_ending_begins(tmp_path: Path, stem: str, rest: str) -> None:
+    fill(tmp_path, f"{stem}.safetensors", f"{stem}{rest}", f"{stem}{stem[1:]}{rest}")
+    found, _ = look(tmp_path)
+    assert set(found[f"{stem}.safetensors"].sidecars) == {rest, f"{stem[1:]}{rest}"}
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
