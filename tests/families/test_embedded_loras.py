@@ -112,7 +112,12 @@ def test_the_job_and_its_images_tell_what_was_applied(
     assert recipe["loras"] == [lora]
     assert recipe["prompt"] == PROMPTS[0]
     assert recipe["encoded_prompt"] == f"neon, {PROMPTS[0]}"
-    assert server.client.get("/api/images", params={"lora": lora["id"]}).json()["total"] >= 2
+    totals = [
+        server.client.get("/api/images", params={"lora": name}).json()["total"]
+        for name in (lora["id"], "neon", "Neon", "nobody")
+    ]
+    assert totals[0] == totals[1] == totals[2] >= 2
+    assert totals[3] == 0
 
 
 def test_the_recipe_of_an_image_makes_it_again(server: ServerProcess, studio: Studio) -> None:
