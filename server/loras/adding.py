@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from server.config import Settings
+from server.loras.assembly import Lora
 from server.loras.companions import companions, download_record
 from server.loras.contents import check_is_lora
 from server.loras.offers import Offer, find_offer
@@ -101,29 +102,34 @@ class LoraAdder:
             DatabaseUnavailable
         """
         with _writing(self._folder):
-            if isinstance(reference, Local):
-                return await self._take_over(reference.path)
-            record = await in_thread(self._known, reference)
-            if record is not None:
-                return Added(record, was_here=True)
-            async with self._client() as client:
-                return await self._find(reference, client, progress)
+            added = await self._bring(reference, progress)
+        await self._registry.note_reference(name_of(reference), added.record.sha256)
+        return added
 
     def sweep(self) -> None:
         """Remove downloads that nobody went on with for long. Blocks."""
         self._staging.sweep()
+
+    async def _bring(self, reference: LoraReference, progress: Listener) -> Added:
+        if isinstance(reference, Local):
+            return await self._take_over(reference.path)
+        record = await in_thread(self._known, reference)
+        if record is not None:
+            return Added(record, was_here=True)
+        async with self._client() as client:
+            return await self._find(reference, client, progress)
 
     # --- from elsewhere --------------------------------------------------------------------
 
     def _known(self, reference: RemoteLora) -> LoraRecord | None:
         """The LoRA that a reference names, if that can be told without asking its site."""
         match reference:
-            case Number(number):
-                return self._first(lambda record: record.version_id == number)
-            case Civitai(version=int(version), file=None, filters=()):
-                return self._first(lambda record: record.version_id == version)
+            case Number(number) | Civitai(version=int(number), file=None, filters=()):
+                return self._first(lambda lora: lora.origin.version_id == number)
+            case Civitai(version=None):  # there may be a newer one
+                return None
         name = name_of(reference)
-        return self._first(lambda record: record.source == name)
+        return self._first(lambda lora: name in (lora.origin.source, *lora.origin.references))
 
     async def _find(self, reference: RemoteLora, client: SourceClient, progress: Listener) -> Added:
         offer = await find_offer(reference, client, self._limit)
@@ -143,7 +149,7 @@ class LoraAdder:
         chosen = isinstance(reference, Civitai) and (reference.file or reference.filters)
         if same is not None or version is None or chosen:
             return same
-        return self._first(lambda record: record.version_id == version.id)
+        return self._first(lambda lora: lora.origin.version_id == version.id)
 
     async def _download(
         self,
@@ -214,13 +220,14 @@ class LoraAdder:
         return Added(record, was_here=False)
 
     def _same(self, sha256: str) -> LoraRecord | None:
-        """The LoRA with these very bytes."""
-        return self._first(lambda record: record.sha256 == sha256)
+        """The LoRA of which a file has these very bytes."""
+        return self._first(lambda lora: sha256 in lora.hashes)
 
-    def _first(self, fits: Callable[[LoraRecord], bool]) -> LoraRecord | None:
-        """The first known LoRA that fits and whose file is there."""
-        fitting = (record for record in self._registry.records() if fits(record))
-        return next((record for record in fitting if record.path.is_file()), None)
+    def _first(self, fits: Callable[[Lora], bool]) -> LoraRecord | None:
+        """The first known LoRA that fits and of which a file is there."""
+        fitting = (lora for lora in self._registry.loras() if fits(lora))
+        there = (lora for lora in fitting if any(copy.path.is_file() for copy in lora.copies))
+        return next((lora.record for lora in there), None)
 
 
 def client_of(settings: Settings) -> SourceClient:

@@ -9,7 +9,6 @@ from pathlib import Path
 from server.errors import ConfigurationError, MalformedReference
 from server.lora_entry import LoraEntry
 from server.loras.facts import Facts
-from server.loras.record import LoraRecord
 from server.loras.references import LoraReference, Number, name_of, read
 from server.sources.kinds import Civitai, Hub, Local
 from server.sources.sites import CIVITAI_URL
@@ -17,35 +16,51 @@ from server.wording import shown
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What references may name a LoRA by.
+
+    Attributes:
+        path: where it is.
+        model_id, version_id: civitai's.
+        source: where it was downloaded from, see `LoraRecord`.
+        references: the names (`name_of`) of references that came to it.
+    """
+
+    path: Path
+    model_id: int | None = None
+    version_id: int | None = None
+    source: str | None = None
+    references: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Configured:
-    """An entry of the configuration. `reference` is what its `ref` means."""
+    """An entry of the configuration. `reference` is what its `ref` means, `name` its name."""
 
     entry: LoraEntry
     reference: LoraReference
+    name: str
 
-    def means(
-        self, path: Path, model_id: int | None, version_id: int | None, source: str | None
-    ) -> bool:
-        """Whether this file is the entry's LoRA; see `LoraRecord` for the words.
+    def means(self, origin: Origin) -> bool:
+        """Whether a file is the entry's LoRA.
 
-        An entry that names a model of civitai means any version of it.
+        An entry that names a model of civitai means any version of it. A number is a version's,
+        as long as it was not looked for and found to be a model's.
         """
+        if self.name in origin.references:
+            return True
         match self.reference:
             case Number(number):
-                return number in (version_id, model_id)
-            case Civitai(version=int(version)):
-                return version == version_id
-            case Civitai(model):
-                return model == model_id
-            case Local(place) if place in (path, path.resolve()):
+                return number == origin.version_id
+            case Civitai(version=int(version), file=None, filters=()):
+                return version == origin.version_id
+            case Civitai(model, version=None, file=None, filters=()):
+                return model == origin.model_id
+            case Local(place) if place in (origin.path, origin.path.resolve()):
                 return True
-        name = name_of(self.reference)
-        inside = isinstance(self.reference, Hub) and (source or "").startswith(f"{name}/")
-        return source == name or inside
-
-    def means_record(self, record: LoraRecord) -> bool:
-        """Whether a record is of the entry's LoRA."""
-        return self.means(record.path, record.model_id, record.version_id, record.source)
+        source = origin.source or ""
+        inside = isinstance(self.reference, Hub) and source.startswith(f"{self.name}/")
+        return source == self.name or inside
 
     @property
     def facts(self) -> Facts:
@@ -68,12 +83,22 @@ def configured(
     Raises:
         ConfigurationError: a reference cannot be understood; the message names its entry.
     """
-    return tuple(Configured(entry, _reference(entry, civitai_url)) for entry in entries)
+    return tuple(_configured(entry, civitai_url) for entry in entries)
 
 
-def missing(entries: Iterable[Configured], records: Sequence[LoraRecord]) -> list[LoraReference]:
-    """What the entries name and no record is of."""
-    return [entry.reference for entry in entries if not any(map(entry.means_record, records))]
+def missing(entries: Iterable[Configured], origins: Sequence[Origin]) -> list[LoraReference]:
+    """What the entries name and no file is.
+
+    Args:
+        entries: those of the configuration.
+        origins: of the files that are here.
+    """
+    return [entry.reference for entry in entries if not any(map(entry.means, origins))]
+
+
+def _configured(entry: LoraEntry, civitai_url: str) -> Configured:
+    reference = _reference(entry, civitai_url)
+    return Configured(entry, reference, name_of(reference))
 
 
 def _reference(entry: LoraEntry, civitai_url: str) -> LoraReference:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.config import load_settings
 from server.errors import ConfigurationError
 from server.lora_entry import LoraEntry
-from server.loras.configured import configured
+from server.loras.configured import Origin, configured
 from server.loras.references import Number
 from server.sources.kinds import Local
 
@@ -88,8 +89,11 @@ def test_a_fault_tells_no_key(tmp_path: Path, entries: str) -> None:
     ("ref", "known", "means"),
     [
         ("70", (7, 70, None), True),
-        ("7", (7, 70, None), True),
-        ("8", (7, 70, None), False),
+        ("7", (7, 70, None), False),
+        ("7", (7, 70, None, frozenset({"civitai:7"})), True),
+        ("civitai:7@70+5", (7, 70, None), False),
+        ("civitai:7@70+5", (7, 70, None, frozenset({"civitai:7@70+5"})), True),
+        ("civitai:7?type=Model", (7, 70, None), False),
         ("civitai:7@70", (None, 70, None), True),
         ("https://civitai.com/models/7", (7, 70, None), True),
         ("https://civitai.com/models/70", (7, 70, None), False),
@@ -102,8 +106,6 @@ def test_a_fault_tells_no_key(tmp_path: Path, entries: str) -> None:
         ("/other/x.safetensors", (None, None, None), False),
     ],
 )
-def test_an_entry_means_a_file(
-    ref: str, known: tuple[int | None, int | None, str | None], means: bool
-) -> None:
+def test_an_entry_means_a_file(ref: str, known: tuple[Any, ...], means: bool) -> None:
     (entry,) = configured([LoraEntry(ref=ref)])
-    assert entry.means(Path("/loras/x.safetensors"), *known) is means
+    assert entry.means(Origin(Path("/loras/x.safetensors"), *known)) is means
