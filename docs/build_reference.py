@@ -215,6 +215,8 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
             for item in operation["parameters"]
         ]
         parts.append(table(["Parameter", "In", "Type", "Meaning"], rows))
+    if body := _json_body(operation):
+        parts.append(f"The body:\n\n{_properties(body, root)}")
     answers = [
         [status, answer["description"], ", ".join(_contents(answer, root))]
         for status, answer in sorted(operation["responses"].items())
@@ -222,6 +224,13 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
     ]
     parts.append(table(["Status", "When", "Body"], answers))
     return "\n\n".join(parts)
+
+
+def _json_body(operation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The schema of a small body, which stands in its route alone."""
+    contents = operation.get("requestBody", {}).get("content", {})
+    schema: Mapping[str, Any] = contents.get("application/json", {}).get("schema", {})
+    return schema if "properties" in schema else None
 
 
 def _contents(answer: Mapping[str, Any], root: Any) -> Iterator[str]:

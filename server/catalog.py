@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from server.errors import (
     ConfigurationError,
@@ -333,7 +334,13 @@ def _problem(loc: Sequence[str | int], msg: str, kind: str) -> dict[str, Any]:
 
 def _problems(error: ValidationError) -> list[dict[str, Any]]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_problem(item["loc"], item["msg"], item["type"]) for item in found]
+    return [_problem(item["loc"], _said(item), item["type"]) for item in found]
+
+
+def _said(error: ErrorDetails) -> str:
+    if error["type"] == "model_type":  # whose own words are about Python
+        return 'must be a JSON object, {"id": "name"} say'
+    return error["msg"]
 
 
 def _did_you_mean(word: str, known: Mapping[str, str]) -> str:

@@ -143,3 +143,11 @@ def test_a_queued_job_is_complete_and_its_recipe_can_be_sent_again(server: LiveS
     sent = plan(server, {**params, "model": "postcard"}).json()["params"]
     assert (sent["loras"], sent["encoded_prompt"]) == (params["loras"], params["encoded_prompt"])
     assert server.client.delete(f"/api/jobs/{first['job_id']}").status_code == 204
+
+
+def test_a_name_alone_is_told_how_to_be_written(server: LiveServer) -> None:
+    answer = plan(server, {"prompt": "a cat", "loras": ["civitai_1963644"]})
+    found = problem(answer, 422, "invalid_parameters")["errors"]
+    assert [(item["loc"], item["msg"]) for item in found] == [
+        (["loras", 0], 'must be a JSON object, {"id": "name"} say')
+    ]
