@@ -40,6 +40,8 @@ def test_a_file_is_usable_soon_after_it_is_whole(
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.05)
         assert [lora["id"] for lora in plan["params"]["loras"]] == ["civitai_7"]
+        usable = [lora["id"] for lora in server.get("/api/info?model=postcard")["loras"]]
+        assert "civitai_7" in usable, "and nobody had to ask for a look"
         path.unlink()
         while planned(server, "civitai_7") is not None:
             assert time.monotonic() < deadline, "waited in vain"
