@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.console import err, out
+from server.cli.lora_option import FORM, ref_of
 from server.cli.options import ConfigOption, DeviceOption, PluginFolderOption, examples
 from server.errors import JobAlreadyEnded, JobFailure, ShuttingDown
 from server.generation import data_uri
@@ -27,6 +28,7 @@ EXAMPLES = examples(
     'darkroom generate "a red circle on a blue ground"',
     'darkroom generate "a snowy mountain at night" --seed 7 --steps 30 -o mountain.png',
     'darkroom generate "the same house in winter" --image house.jpg --set strength=0.5',
+    'darkroom generate "a sailboat" --lora style:0.8 --lora civitai_1963644',
     'darkroom generate "a green square" -n 4 -o squares.png --server http://127.0.0.1:8000',
 )
 
@@ -57,6 +59,15 @@ def generate(
             show_default=False,
         ),
     ] = None,
+    loras: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lora",
+            metavar=FORM,
+            help="A LoRA by its id, file name or name (see darkroom loras), how strongly it acts "
+            "and how strongly its trigger words do; repeatable.",
+        ),
+    ] = None,
     others: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,6 +89,15 @@ def generate(
         typer.Option(metavar="URL", help="Use this running server, not a private worker."),
     ] = None,
     config: ConfigOption = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="The data folder whose LoRAs and models a private worker uses; unset: as for "
+            "the server.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOption = None,
     plugin_folder: PluginFolderOption = None,
 ) -> None:
@@ -87,7 +107,7 @@ def generate(
     """
     from server.cli.destination import Destination
     from server.cli.remote import remote
-    from server.cli.sessions import private
+    from server.cli.sessions import names_loras, private
 
     logging.basicConfig(level="WARNING", format="%(levelname)s: %(message)s")
     body = _body(
@@ -105,10 +125,13 @@ def generate(
     )
     if image is not None:
         body["init_image"] = _image(image, body)
+    if loras:
+        body["loras"] = _loras(loras, body)
     destination = Destination(_png_or_folder(output), num_images, force)
     destination.check()
     if server is None:
-        place = private(config, device=device, plugin_folder=plugin_folder)
+        own = {"data": data, "device": device, "plugin_folder": plugin_folder}
+        place = private(config, with_loras=names_loras(body), **own)
     else:
         place = remote(server)
     ended = asyncio.run(_generate(place, body, destination))
@@ -139,6 +162,12 @@ def _image(path: Path, body: Mapping[str, Any]) -> str:
     if "init_image" in body:
         raise typer.BadParameter("init_image is given too; give one of them.", param_hint="--image")
     return data_uri(path.read_bytes())
+
+
+def _loras(texts: Iterable[str], body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if "loras" in body:
+        raise typer.BadParameter("loras is given too; give one of them.", param_hint="--lora")
+    return [ref_of(text) for text in texts]
 
 
 def _png_or_folder(output: Path | None) -> Path:

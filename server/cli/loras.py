@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.cli import lora_folder
 from server.cli.console import err, out, print_json, print_table, size_of
 from server.cli.options import (
     ConfigOption,
@@ -27,7 +27,6 @@ from server.errors import JobFailure, MalformedReference
 if TYPE_CHECKING:
     from server.loras.adding import Added, LoraAdder
     from server.loras.record import LoraRecord
-    from server.loras.registry import LoraRegistry
 
 app = typer.Typer(
     help="List the LoRAs, add some, look them up on civitai, or remove some.",
@@ -178,40 +177,13 @@ def remove(
 # --- the registry --------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def _registry(settings: Settings) -> AsyncIterator[LoraRegistry]:
-    """What lies in the folder now, also while a server runs on it.
-
-    Raises:
-        StartupError: the folders or the database cannot be used.
-    """
-    from server import datafolder
-    from server.database import Database
-    from server.loras.configured import configured
-    from server.loras.registry import LoraRegistry
-    from server.plugins.manager import discover
-
-    families = discover(settings.plugin_folder, settings.models).families
-    entries = configured(settings.loras, settings.civitai_url)
-    datafolder.make(settings.folders)
-    database = Database(settings.folders.database)
-    registry = LoraRegistry(database, settings.folders.loras, families, entries=entries)
-    try:
-        await registry.start(watch=False)
-        await registry.rescan()
-        yield registry
-    finally:
-        await registry.stop()
-        database.close()
-
-
 async def _find(settings: Settings, name: str) -> LoraRecord:
-    async with _registry(settings) as registry:
+    async with lora_folder.registry(settings) as registry:
         return registry.find(name)
 
 
 async def _list(settings: Settings, family: str | None, as_json: bool) -> None:
-    async with _registry(settings) as registry:
+    async with lora_folder.registry(settings) as registry:
         found = [each for each in registry.records() if family in (None, each.family)]
     if as_json:
         print_json({"loras": [_plain(record) for record in found]})
@@ -226,7 +198,7 @@ async def _add_all(settings: Settings, refs: Sequence[str]) -> bool:
     from server.loras.adding import LoraAdder
 
     failed = False
-    async with _registry(settings) as registry:
+    async with lora_folder.registry(settings) as registry:
         adder = LoraAdder.of(settings, registry)
         for ref in refs:
             try:
@@ -266,7 +238,7 @@ async def _identify(settings: Settings, *, online: bool, again: bool) -> None:
     from server.loras.identifying import identify as ask
     from server.loras.identifying import unanswered
 
-    async with _registry(settings) as registry:
+    async with lora_folder.registry(settings) as registry:
         if online:
             hashes = unanswered(registry, again=again)
             found = 0
@@ -290,7 +262,7 @@ def _standing(record: LoraRecord, unknown: set[str]) -> str:
 
 
 async def _remove(settings: Settings, lora_id: str, file: bool) -> None:
-    async with _registry(settings) as registry:
+    async with lora_folder.registry(settings) as registry:
         await registry.delete(lora_id, file=file)
     _nudge(settings.folders.loras)
 
