@@ -10,6 +10,7 @@ import server.loras.index
 from server.errors import InvalidParameters
 from server.lora_errors import LoraNotFound
 from server.loras.assembly import Lora
+from server.loras.configured import Origin
 from server.loras.index import LoraIndex
 from tests.unit.lora_records import record
 from tests.unit.loras.builders import lora, registry, sidecar
@@ -43,7 +44,14 @@ async def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
 def test_only_names_of_the_nearest_lengths_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.loras.index, "COMPARED", 1)
     loras = [
-        Lora(record(f"local_{name}", name), (), (None, None), frozenset(), frozenset())
+        Lora(
+            record(f"local_{name}", name),
+            (),
+            (None, None),
+            frozenset(),
+            Origin(Path()),
+            frozenset(),
+        )
         for name in ("watercolor-2", "watercolors")
     ]
     with pytest.raises(LoraNotFound, match=r"did you mean `watercolors`\?"):
