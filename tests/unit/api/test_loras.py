@@ -12,7 +12,7 @@ import pytest
 
 from server.lora_choices import LoraChoices
 from server.loras.index import LoraIndex
-from tests.serving import LiveServer, conform, live_server, problem
+from tests.serving import LiveServer, conform, live_server, problem, until
 from tests.support import TESTS
 
 BUNDLED = TESTS.parent / "model_plugins" / "postcard" / "loras"
@@ -203,6 +203,19 @@ def test_deleting_forgets_and_with_the_file_removes(server: LiveServer) -> None:
     assert server.client.delete("/api/loras/x?file=true").status_code == 204
     assert not path.exists() and not beside.exists()
     problem(server.client.get("/api/loras/x"), 404, "lora_not_found")
+
+
+def test_a_job_gets_the_contents_that_it_names_or_none(server: LiveServer) -> None:
+    path = drop(server, "gone.safetensors", 13)
+    body = {"model": "postcard", "prompt": "a lake", "loras": [{"id": "gone"}]}
+    server.client.post("/api/queue/pause")
+    job = server.client.post("/api/generate", json=body).json()["job_id"]
+    stamp = path.stat()
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))  # another LoRA, whose stamp is the same
+    os.utime(path, ns=(stamp.st_mtime_ns, stamp.st_mtime_ns))
+    server.client.post("/api/queue/resume")
+    until(lambda: server.client.get(f"/api/jobs/{job}").json()["status"] in ("failed", "completed"))
+    assert server.client.get(f"/api/jobs/{job}").json()["error"]["code"] == "lora_missing"
 
 
 def test_what_came_with_a_family_stays(shared: LiveServer) -> None:
