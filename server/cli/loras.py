@@ -27,6 +27,7 @@ from server.errors import JobFailure, MalformedReference
 if TYPE_CHECKING:
     from server.loras.adding import Added, LoraAdder
     from server.loras.record import LoraRecord
+    from server.loras.references import LoraReference
 
 app = typer.Typer(
     help="List the LoRAs, add some, look them up on civitai, or remove some.",
@@ -124,7 +125,7 @@ def show(
     if as_json:
         print_json(_plain(record))
         return
-    for name, value in _plain(record).items():
+    for name, value in (_plain(record) | _weights(record)).items():
         if value not in (None, "", (), {}):
             out.print(f"{name.replace('_', ' ') + ':':<18}{_words(value)}")
 
@@ -184,11 +185,15 @@ async def _find(settings: Settings, name: str) -> LoraRecord:
 
 async def _list(settings: Settings, family: str | None, as_json: bool) -> None:
     async with lora_folder.registry(settings) as registry:
-        found = [each for each in registry.records() if family in (None, each.family)]
+        every = registry.records()
+    found = [each for each in every if family in (None, each.family)]
     if as_json:
         print_json({"loras": [_plain(record) for record in found]})
     elif found:
         _print_table(found)
+    elif every:
+        families = ", ".join(sorted({each.family for each in every if each.family is not None}))
+        err.print(f"There are no LoRAs for the family {family}; families: {families or 'none'}.")
     else:
         err.print(f"There are no LoRAs in {settings.folders.loras}. `darkroom loras add` gets one.")
 
@@ -196,32 +201,48 @@ async def _list(settings: Settings, family: str | None, as_json: bool) -> None:
 async def _add_all(settings: Settings, refs: Sequence[str]) -> bool:
     """Add LoRAs, one after the other; whether all are here."""
     from server.loras.adding import LoraAdder
+    from server.wording import shown
 
     failed = False
     async with lora_folder.registry(settings) as registry:
         adder = LoraAdder.of(settings, registry)
         for ref in refs:
+            name = shown(ref)
             try:
-                _tell(await _add(adder, ref, settings.civitai_url))
+                reference, name = _read(ref, settings.civitai_url)
+                _tell(await _add(adder, reference, name))
             except (JobFailure, MalformedReference) as error:
                 failed = True
-                err.print(f"{_shown(ref)}: {error.code}: {error.message}", style="red")
+                err.print(f"{name}: {error.code}: {error.message}", style="red")
     return not failed
 
 
-async def _add(adder: LoraAdder, ref: str, civitai_url: str) -> Added:
-    from server.cli.progress import download_bar
+def _read(ref: str, civitai_url: str) -> tuple[LoraReference, str]:
+    """What a reference means, and what to call it: a file by its whole path, without `..`.
+
+    Raises:
+        MalformedReference: it cannot be understood.
+    """
     from server.loras.references import read
-
-    reference = read(ref, civitai_url)
-    with download_bar(_shown(ref)) as listener:
-        return await adder.add(reference, listener)
-
-
-def _shown(ref: str) -> str:
+    from server.sources.kinds import Local
     from server.wording import shown
 
-    return shown(ref)
+    reference = read(ref, civitai_url)
+    if not isinstance(reference, Local):
+        return reference, shown(ref)
+    # Only then: what is linked to is shown as its owner named it.
+    path = reference.path.resolve() if ".." in reference.path.parts else reference.path
+    return Local(path), str(path)
+
+
+async def _add(adder: LoraAdder, reference: LoraReference, name: str) -> Added:
+    from server.cli.progress import download_bar
+    from server.sources.kinds import Local
+
+    if isinstance(reference, Local):
+        return await adder.add(reference)
+    with download_bar(name) as listener:
+        return await adder.add(reference, listener)
 
 
 def _tell(added: Added) -> None:
@@ -247,18 +268,29 @@ async def _identify(settings: Settings, *, online: bool, again: bool) -> None:
                     found += answer.version is not None
             err.print(f"Civitai was asked about {len(hashes)} files and knows {found}.")
             _nudge(settings.folders.loras)
-        unknown = set(registry.unidentified())
-        for record in registry.records():
-            if not record.bundled:
-                out.print(f"{record.id}  {record.name}: {_standing(record, unknown)}")
+        own = [record for record in registry.records() if not record.bundled]
+        if online:
+            for record in own:
+                out.print(f"{record.id}  {record.name}: {_standing(record)}")
+        else:
+            _print_standings(own, set(registry.unidentified()))
 
 
-def _standing(record: LoraRecord, unknown: set[str]) -> str:
+def _standing(record: LoraRecord) -> str:
     if record.version_id is not None:
         return f"civitai:{record.model_id or ''}@{record.version_id}"
-    if record.sha256 in unknown:
-        return "not known; `darkroom loras identify --online` asks civitai"
     return "not on civitai"
+
+
+def _print_standings(own: Sequence[LoraRecord], unasked: set[str]) -> None:
+    """Say how many LoRAs are known, and which are not."""
+    others = [record for record in own if record.version_id is None]
+    unknown = [record.name for record in others if record.sha256 in unasked]
+    known, strange = len(own) - len(others), len(others) - len(unknown)
+    out.print(f"LoRAs: {known} known on civitai, {strange} not on it, {len(unknown)} not known yet")
+    if unknown:
+        names = ", ".join(unknown)
+        out.print(f"Not known yet: {names}. `darkroom loras identify --online` asks civitai.")
 
 
 async def _remove(settings: Settings, lora_id: str, file: bool) -> None:
@@ -288,11 +320,27 @@ def _plain(record: LoraRecord) -> dict[str, Any]:
     }
 
 
+def _weights(record: LoraRecord) -> dict[str, float]:
+    """The weights of a request that names none."""
+    from server.lora_requests import TRIGGER_WEIGHT, WEIGHT
+
+    weight, trigger_weight = record.weight, record.trigger_weight
+    return {
+        "weight": WEIGHT if weight is None else weight,
+        "trigger_weight": TRIGGER_WEIGHT if trigger_weight is None else trigger_weight,
+    }
+
+
 def _words(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_words(item)}" for name, item in value.items())
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(map(str, value))
+        case dict():
+            # A licence that is no set of flags is `{"license": …}`.
+            named = [("" if name == "license" else f"{name}: ", value[name]) for name in value]
+            return ", ".join(f"{name}{_words(item)}" for name, item in named)
     return str(value)
 
 
@@ -300,9 +348,18 @@ def _print_table(found: Sequence[LoraRecord]) -> None:
     from rich.table import Column, Table
 
     ids = Column("LoRA", no_wrap=True, min_width=max(len(record.id) for record in found))
-    table = Table(ids, "Name", "Family", "Trigger words", "Size", box=None)
+    table = Table(ids, "Name", "Family", "File", "Trigger words", "Size", box=None)
     for record in found:
-        family = record.family or "unsupported"
+        family = record.family or _reason(record)
         words = ", ".join(record.trigger_words)
-        table.add_row(record.id, record.name, family, words, size_of(record.size))
+        size = size_of(record.size)
+        table.add_row(record.id, record.name, family, record.filename, words, size)
     print_table(table)
+
+
+def _reason(record: LoraRecord) -> str:
+    """Why no model can use a LoRA, in a few words."""
+    from server.wording import shortened
+
+    sentence, _, _ = (record.unsupported or "").partition(". ")
+    return shortened(f"unsupported: {sentence.rstrip('.')}" if sentence else "unsupported")

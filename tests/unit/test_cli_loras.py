@@ -80,6 +80,39 @@ def test_one_that_cannot_be_had_keeps_no_other(fake: FakeSources, tmp_path: Path
     assert len(own()) == 1
 
 
+def test_local_files_are_shown_by_their_whole_path_and_without_a_bar(
+    fake: FakeSources, tmp_path: Path
+) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "mine.safetensors").write_bytes(lora())
+    added = run("add", "inside/../mine.safetensors", "./inside/../none.safetensors")
+    assert added.stdout.endswith(f"{tmp_path / 'data' / 'loras' / 'mine.safetensors'}\n")
+    missing = tmp_path / "none.safetensors"
+    assert f"{missing}: source_missing: There is no file {missing}." in added.stderr
+    assert ".." not in added.output and "bytes" not in added.output
+
+
+def test_lists_files_and_why_one_is_unsupported(fake: FakeSources, tmp_path: Path) -> None:
+    write(tmp_path / "data" / "loras" / "styles" / "x.safetensors")
+    (line,) = [each for each in run().stdout.splitlines() if "styles/x.safetensors" in each]
+    assert "unsupported: No model family here knows its layers  " in line
+    nobody = run("--family", "nobody")
+    assert (nobody.exit_code, nobody.stdout) == (0, "")
+    assert "There are no LoRAs for the family nobody; families: " in nobody.stderr
+    assert "postcard" in nobody.stderr
+
+
+def test_shows_in_words(fake: FakeSources, tmp_path: Path) -> None:
+    metadata = {"modelspec.license": "CC0", "modelspec.title": "Dusk"}
+    write(tmp_path / "data" / "loras" / "x.safetensors", metadata=metadata)
+    lines = [line.split(":", 1) for line in run("show", "x").stdout.splitlines()]
+    told = {name: value.strip() for name, value in lines}
+    assert (told["license"], told["bundled"]) == ("CC0", "no")
+    assert (told["weight"], told["trigger weight"]) == ("1.0", "0.5")
+    bundled = next(each for each in json.loads(run("--json").stdout)["loras"] if each["bundled"])
+    assert "bundled:          yes\n" in run("show", bundled["id"]).stdout
+
+
 def test_names_are_printed_as_they_are(fake: FakeSources, tmp_path: Path) -> None:
     name = "Style [/dark] :smile: pack"
     path = tmp_path / "data" / "loras" / "x.safetensors"
@@ -95,10 +128,13 @@ def test_identifies_what_civitai_knows(fake: FakeSources, tmp_path: Path) -> Non
     (tmp_path / "b.safetensors").write_bytes(lora(fill=2))
     assert run("add", "a.safetensors", "b.safetensors").exit_code == 0
     fake.add_lora(70, 7, lora(fill=1))
-    assert run("identify").stdout.count("not known; ") == 2 and fake.seen == []
+    before = run("identify").stdout.splitlines()
+    assert before[0] == "LoRAs: 0 known on civitai, 0 not on it, 2 not known yet"
+    assert before[1].startswith("Not known yet: a, b. ") and len(before) == 2 and fake.seen == []
     told = run("identify", "--online").stdout
     assert "civitai_70  Lora 7: civitai:7@70" in told and "b: not on civitai" in told
     asked = len(fake.seen)
+    assert run("identify").stdout == "LoRAs: 1 known on civitai, 1 not on it, 0 not known yet\n"
     assert run("identify", "--online").stdout == told and len(fake.seen) == asked
     fake.add_lora(80, 8, lora(fill=2))
     assert "civitai:8@80" in run("identify", "--online", "--again").stdout
