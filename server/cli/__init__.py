@@ -10,7 +10,7 @@ import typer
 from server import __version__
 from server.cli import doctor, generate, loras, models, plugins, serve
 from server.cli.console import out, report
-from server.cli.options import examples
+from server.cli.options import examples, unwrap
 from server.errors import DarkroomError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(loras.app, name="loras")
 app.add_typer(plugins.app, name="plugins")
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+unwrap(app)
 
 
 def _version(wanted: bool) -> None:

@@ -63,9 +63,9 @@ def generate(
         list[str] | None,
         typer.Option(
             "--lora",
-            metavar=FORM,
-            help="A LoRA by its id, file name or name (see darkroom loras), how strongly it acts "
-            "and how strongly its trigger words do; repeatable.",
+            metavar="LORA",
+            help=f"{FORM}: a LoRA by its id, file name or name (see darkroom loras), how strongly "
+            "it acts and how strongly its trigger words do; repeatable.",
         ),
     ] = None,
     others: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,17 @@ def setting(name: str, *flags: str) -> Any:
 def examples(*lines: str) -> str:
     """An epilog with examples; typer starts a new line only after an empty one."""
     return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])
+
+
+def unwrap(app: typer.Typer) -> None:
+    """Let the help of an app's commands have its paragraphs in one line each: typer keeps the line
+    breaks of docstrings in all but the first."""
+    for command in app.registered_commands:
+        text = inspect.cleandoc(command.help or inspect.getdoc(command.callback) or "")
+        command.help = "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            unwrap(group.typer_instance)
 
 
 ConfigOption = Annotated[

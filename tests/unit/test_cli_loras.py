@@ -157,6 +157,16 @@ def test_a_running_server_sees_it(fake: FakeSources, tmp_path: Path) -> None:
         until(lambda: "civitai_90" not in ids())
 
 
+def test_paragraphs_of_help_do_not_break_in_mid_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    for command, begin, end in (
+        ("add", "A server that runs on", "the exit status is 1 then."),
+        ("identify", "They are looked up by", "is not asked about again."),
+    ):
+        (line,) = [each for each in run(command, "--help").output.splitlines() if begin in each]
+        assert line.strip().endswith(end)
+
+
 def test_help_says_what_to_write() -> None:
     for words in ((), ("add",), ("identify",), ("show",), ("remove",), ("list",)):
         shown = run(*words, "--help")
