@@ -26,9 +26,11 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """What one test loaded is not there for the next."""
+    gc.collect()
+    before = len(SHARED_PARTS)  # of models that another module's fixtures still hold
     yield
     gc.collect()
-    assert len(SHARED_PARTS) == 0, "a part outlived its last model"
+    assert len(SHARED_PARTS) <= before, "a part outlived its last model"
 
 
 @pytest.fixture
