@@ -22,6 +22,7 @@ from server.errors import DarkroomError, InvalidParameters
 from server.loras.store import LoraStore
 from tests.fake_sources import FakeSources, sha256
 from tests.serving import LiveServer, live_server
+from tests.unit.loras.builders import settle
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
 
@@ -46,6 +47,7 @@ def write_lora(path: Path) -> None:
     bundled = min((root / "model_plugins" / "postcard" / "loras").glob("*.safetensors"))
     path.parent.mkdir(parents=True)
     save_file({name: value * 1.5 for name, value in load_file(bundled).items()}, path)
+    settle(path)
 
 
 def run(*arguments: str) -> Result:
