@@ -151,7 +151,9 @@ def _lora(
     origin = Origin(first.path, *numbers, told.source, references)
     own = [entry.facts for entry in entries if entry.means(origin)]
     facts = merged((user, *own, told))
-    family, unsupported = _family(stored, sources, recognition)
+    # What came with a family is for it, whatever stands beside somebody's copy.
+    came_with_one = any(copy.folder.bundled for copy in copies)
+    family, unsupported = _family(stored, () if came_with_one else sources, recognition)
     stem = PurePosixPath(first.name).stem
     record = LoraRecord(
         id=local_id(digests),

@@ -114,10 +114,12 @@ class LoraIndex:
         return [lora for lora in self.loras if model is not None and lora.numbers[0] == model]
 
     def _named(self, name: str) -> list[Lora]:
-        """Those with a name; where capitals tell them apart, they do."""
+        """Those with a file or a name of this name; where capitals tell them apart, they do, and a
+        file's name counts before what somebody called another one."""
         found = list(self._by_name.get(name.casefold(), {}).values())
-        exact = [lora for lora in found if name in (*lora.record.aliases, lora.record.name)]
-        return exact or found
+        files = [lora for lora in found if name in lora.record.aliases]
+        named = [lora for lora in found if name == lora.record.name]
+        return files or named or found
 
     def _none(self, name: str) -> str:
         near: list[str] = []

@@ -125,3 +125,11 @@ async def test_a_cursor_that_is_none(tmp_path: Path, cursor: str) -> None:
     async with registry(tmp_path) as found:
         with pytest.raises(InvalidParameters, match="next_cursor"):
             found.page(cursor=cursor)
+
+
+async def test_a_file_s_name_counts_before_what_another_is_called(tmp_path: Path) -> None:
+    path = lora(tmp_path / "loras" / "neon.safetensors")
+    lora(tmp_path / "loras" / "half.safetensors", seed=1)
+    async with registry(tmp_path) as found:
+        await found.edit("half", {"name": "neon"})
+        assert found.find("neon") == found.at(path)

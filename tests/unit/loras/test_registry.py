@@ -324,10 +324,12 @@ async def test_loras_of_families(tmp_path: Path) -> None:
             await found.delete("ink", file=True)
         assert own.is_file()
         await found.edit("ink", {"weight": 0.5})
-        shutil.copy2(own, tmp_path / "loras" / "mine.safetensors")
+        mine = Path(shutil.copy2(own, tmp_path / "loras" / "mine.safetensors"))
+        sidecar(mine, ".json", {"sd version": "SDXL"})
         await found.rescan()
         (record,) = found.records()
         assert (record.filename, record.bundled, record.weight) == ("mine.safetensors", False, 0.5)
+        assert (record.family, record.base_model) == ("oak", "SDXL"), "it came with the family"
         await found.delete("ink", file=True)
         assert [record.filename for record in found.records()] == ["ink.safetensors"]
 
