@@ -259,8 +259,11 @@ class RescanSummary(Shape):
     removed: int
     changed: int
     unchanged: int
-    incomplete: int = Field(description="On their way here, or not readable; not in `total`.")
+    incomplete: int = Field(
+        description="On their way here, damaged, or not readable; not in `total`."
+    )
     total: int
+    incomplete_files: list[str] = Field(description="The first 100 of those, by their paths.")
 
 
 class ModelSummary(Shape):

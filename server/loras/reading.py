@@ -28,6 +28,10 @@ _SETTLED = 300_000_000
 LEAST = 0.5
 
 
+#: How many files that are not whole a look names.
+NAMED = 100
+
+
 class _Unsettled(NotWhole):
     """The file may be written to now; a moment later that can be told."""
 
@@ -36,7 +40,8 @@ class _Unsettled(NotWhole):
 class RescanSummary:
     """What looking at the folders has found, in files of weights.
 
-    `incomplete` are on their way here, or cannot be read; they are not among `total`.
+    `incomplete` are on their way here, damaged, or cannot be read; they are not among `total`.
+    `incomplete_files` are the first of them, relative to their folders.
     """
 
     added: int = 0
@@ -45,6 +50,7 @@ class RescanSummary:
     unchanged: int = 0
     incomplete: int = 0
     total: int = 0
+    incomplete_files: tuple[str, ...] = ()
 
     def after(self, earlier: RescanSummary) -> RescanSummary:
         """What this look and those before it have found, as one."""
@@ -85,6 +91,7 @@ class Reading:
     finished: bool = True
     soon: bool = False
     _counts: dict[str, int] = field(default_factory=dict)
+    _incomplete: list[str] = field(default_factory=list)
 
     def run(self) -> RescanSummary:
         """Look at every file, and read those that have changed.
@@ -109,7 +116,8 @@ class Reading:
         held = self._mark_gone(gone, fresh)
         self._mark_gone(held, self._read_all(fresh, known, reader))
         counted = sum(self._counts.get(kind, 0) for kind in ("added", "changed", "unchanged"))
-        return RescanSummary(**self._counts, total=counted)
+        named = tuple(self._incomplete[:NAMED])
+        return RescanSummary(**self._counts, total=counted, incomplete_files=named)
 
     def _walk(self) -> tuple[dict[Key, Seen], set[str]]:
         """The files that are there, and the folders of which that is all."""
@@ -161,8 +169,8 @@ class Reading:
             self.finished = False
             return False
         except NotWhole as reason:
-            log.debug("%s is not whole yet: %s", file.path, reason)
-            self._leave_out(earlier)
+            log.info("%s is not whole (yet): %s", file.path, reason)
+            self._leave_out(file, earlier)
             self.soon |= isinstance(reason, _Unsettled)
             return not isinstance(reason, _Unsettled)
         except DatabaseUnavailable:
@@ -171,7 +179,7 @@ class Reading:
             # Whatever nobody thought of, too: one file keeps no other from being read.
             is_of_disk = isinstance(error, OSError)
             log.warning("%s cannot be read: %s", file.path, error, exc_info=not is_of_disk)
-            self._leave_out(earlier)
+            self._leave_out(file, earlier)
             return True
         is_new = earlier is None or earlier.gone
         self._count("added" if is_new else "changed")
@@ -180,9 +188,10 @@ class Reading:
         self.progress()
         return True
 
-    def _leave_out(self, earlier: StoredFile | None) -> None:
+    def _leave_out(self, file: Seen, earlier: StoredFile | None) -> None:
         """What a file was before, it is no more; what it will be is not known yet."""
         self._count("incomplete")
+        self._incomplete.append(file.key[1])
         if earlier is not None and not earlier.gone:
             self.store.mark_gone([earlier.key])
             self.progress()

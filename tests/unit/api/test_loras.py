@@ -288,7 +288,8 @@ def test_looking_again_tells_what_it_found(server: LiveServer) -> None:
     path = server.service.settings.folders.loras / "part.safetensors"
     path.write_bytes((BUNDLED / "neon.safetensors").read_bytes()[:-1])
     os.utime(path, (0, 0))
-    assert rescan(server) == {**summary, "incomplete": 1}
+    named = {"incomplete": 1, "incomplete_files": ["part.safetensors"]}
+    assert rescan(server) == {**summary, **named}
     problem(server.client.get("/api/loras/part"), 404, "lora_not_found")
     path.unlink()
     assert rescan(server) == summary
