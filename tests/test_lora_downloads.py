@@ -182,12 +182,14 @@ def test_a_killed_server_goes_on_where_it_stopped(sources: FakeSources, tmp_path
 )
 def test_what_names_no_place_is_refused_at_once(shared: LiveServer, ref: str) -> None:
     answer = shared.client.post("/api/loras", json={"ref": ref})
-    problem(answer, 422, "malformed_reference" if ref else "invalid_parameters")
+    code = "malformed_reference" if ref else "invalid_parameters"
+    assert problem(answer, 422, code)["code"] == code
 
 
 @pytest.mark.parametrize("body", [{}, {"ref": 1963644}, {"ref": "1", "path": "x"}])
 def test_a_body_that_is_none_is_refused(shared: LiveServer, body: dict[str, Any]) -> None:
-    problem(shared.client.post("/api/loras", json=body), 422, "invalid_parameters")
+    answer = shared.client.post("/api/loras", json=body)
+    assert problem(answer, 422, "invalid_parameters")["errors"]
 
 
 def test_the_configuration_s_loras_are_brought_and_described(

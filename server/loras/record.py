@@ -23,7 +23,7 @@ class LoraRecord:
         trigger_words: phrases that its training tied to it, in order.
         weight: the recommended weight, −2 to 2.
         trigger_weight: the recommended weight of the trigger words, 0 to 2.
-        base_model: what its source says it was trained on, `Illustrious` say.
+        base_model: what its source says it was trained on, in its own words.
         family: the family that recognised it; None when it is unsupported.
         unsupported: why no model can use it, a sentence; None when one can.
         network_type: one of `server.lora_tensors.NetworkType`, or None: no LoRA at all.

@@ -37,7 +37,7 @@ def applied(pipeline: Pipeline, task: Task[Any], keep_bytes: int) -> Iterator[li
     kept = keep_bytes
     try:
         yield pipeline.apply_loras(_files(task), keep_bytes)
-    except Exception:
+    except Exception:  # it goes on; but after any failure nothing of it stays in memory
         kept = 0
         raise
     finally:

@@ -252,6 +252,7 @@ async def test_a_file_that_was_written_just_now_is_looked_at_again(tmp_path: Pat
             await found.rescan()
             while not ids(found):
                 await asyncio.sleep(0.02)
+        assert [record.filename for record in found.records()] == ["x.safetensors"]
 
 
 async def test_deleting_without_the_file_forgets_what_was_changed(tmp_path: Path) -> None:
@@ -275,9 +276,11 @@ async def test_deleting_the_file_takes_all_that_belongs_to_it(tmp_path: Path) ->
         sidecar(path, ending, {})
     (folder / "x.txt").write_text("somebody's own")
     async with registry(tmp_path) as found:
+        await found.rescan()  # what the start began is over
         await found.delete("x", file=True)
         assert sorted(folder.iterdir()) == sorted([*kept, folder / "x.txt"])
         assert [record.filename for record in found.records()] == ["y.safetensors"]
+        assert (await found.rescan()).removed == 0
         with pytest.raises(LoraNotFound):
             await found.delete("x", file=True)
 

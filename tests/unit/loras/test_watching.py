@@ -36,8 +36,10 @@ async def test_a_file_appears_changes_and_goes(tmp_path: Path) -> None:
         await until(lambda: found.records()[0].trigger_words == ("ohwx",))
         shutil.copyfile(lora(made, seed=1), path)
         await until(lambda: names(found) != [] and found.records()[0].sha256 != before)
+        assert found.records()[0].trigger_words == ("ohwx",)
         path.unlink()
         await until(lambda: names(found) == [])
+        assert found.at(path) is None
 
 
 async def test_a_file_that_is_copied_slowly(tmp_path: Path) -> None:
@@ -65,6 +67,7 @@ async def test_the_folder_itself_goes_and_comes_back(tmp_path: Path) -> None:
         await until(lambda: names(found) == ["y.safetensors"])
         lora(tmp_path / "loras" / "z.safetensors", seed=1)
         await until(lambda: names(found) == ["y.safetensors", "z.safetensors"])
+        assert found.path("z") == tmp_path / "loras" / "z.safetensors"
 
 
 async def test_folders_behind_links_are_watched_too(tmp_path: Path) -> None:
@@ -76,6 +79,7 @@ async def test_folders_behind_links_are_watched_too(tmp_path: Path) -> None:
         await asyncio.sleep(1.5)  # a look finds the link, and the watch then goes there
         lora(outside / "x.safetensors")
         await until(lambda: names(found) == ["link/x.safetensors"])
+        assert found.find("x").filename == "link/x.safetensors"
 
 
 async def test_where_the_system_cannot_watch_folders_are_polled(
@@ -86,6 +90,7 @@ async def test_where_the_system_cannot_watch_folders_are_polled(
         await asyncio.sleep(0.5)
         lora(tmp_path / "loras" / "x.safetensors")
         await until(lambda: names(found) == ["x.safetensors"])
+        assert found.find("x").filename == "x.safetensors"
 
 
 async def test_it_ends_when_it_is_told(tmp_path: Path) -> None:
@@ -99,3 +104,4 @@ async def test_it_ends_when_it_is_told(tmp_path: Path) -> None:
         watch.stop()
         async with asyncio.timeout(10):
             await running
+        assert running.done() and running.exception() is None
