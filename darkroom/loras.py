@@ -6,7 +6,7 @@ A family that takes them announces `ModelFamily.loras`, a `LoraSupport`; its par
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from server.generation import LoraParams, LoraRef
 from server.lora_names import LoraNames, Proportions, Recognized, Target, each, recognize
@@ -30,6 +30,7 @@ __all__ = [
     "is_said",
     "recognize",
     "together",
+    "width_among",
 ]
 
 #: Narrower models are toys, made for tests: what is known of the published ones does not hold.
@@ -58,3 +59,22 @@ def together(block: str, layers: Iterable[str]) -> tuple[str, ...]:
         layers: our layers, in the order of their rows.
     """
     return tuple(f"{block}.{layer}" for layer in layers)
+
+
+def width_among(
+    names: LoraNames,
+    proportions: Proportions,
+    widths: Container[int],
+    shapes: Mapping[str, Shape],
+) -> int | None:
+    """The width of the published model that a file is for; None: it is for none of `widths`.
+
+    Args:
+        names: the family's.
+        proportions: see `Recognized.width`.
+        widths: those of its published models.
+        shapes: the shapes of the file's tensors by name.
+    """
+    found = recognize(names, shapes)
+    width = None if found is None else found.width(proportions)
+    return width if width in widths else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from darkroom import double_stream
 from darkroom.loras import (
@@ -20,6 +21,7 @@ from darkroom.loras import (
     each,
     is_said,
     recognize,
+    width_among,
 )
 
 DOUBLE = "transformer_blocks.{}"
@@ -107,16 +109,9 @@ def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool
     return not is_too_deep and (is_peculiar or is_said(metadata, BASE_MODELS))
 
 
-def published_width(shapes: Mapping[str, Shape]) -> int | None:
-    """See `LoraSupport.width`."""
-    found = recognize(NAMES, shapes)
-    width = None if found is None else found.width(PROPORTIONS)
-    return width if width in BLOCKS else None
-
-
 SUPPORT = LoraSupport(
     names=NAMES,
     recognizes_lora=recognizes,
     base_models=BASE_MODELS,
-    width=published_width,
+    width=partial(width_among, NAMES, PROPORTIONS, BLOCKS),
 )

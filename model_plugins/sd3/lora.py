@@ -8,6 +8,7 @@ width 1536) and Large (38 of width 2432).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from darkroom.double_stream import JOINT_ATTENTION
 from darkroom.loras import (
@@ -20,6 +21,7 @@ from darkroom.loras import (
     each,
     recognize,
     together,
+    width_among,
 )
 
 BLOCK = "transformer_blocks.{}"
@@ -105,16 +107,9 @@ def recognizes(shapes: Mapping[str, Shape], metadata: Mapping[str, str]) -> bool
     return found.highest("transformer_blocks") < BLOCKS.get(width, NARROW)
 
 
-def published_width(shapes: Mapping[str, Shape]) -> int | None:
-    """See `LoraSupport.width`."""
-    found = recognize(NAMES, shapes)
-    width = None if found is None else found.width(PROPORTIONS)
-    return width if width in BLOCKS else None
-
-
 SUPPORT = LoraSupport(
     names=NAMES,
     recognizes_lora=recognizes,
     base_models=BASE_MODELS,
-    width=published_width,
+    width=partial(width_among, NAMES, PROPORTIONS, BLOCKS),
 )

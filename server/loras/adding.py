@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -33,7 +31,7 @@ from server.source_errors import (
     SourceUnreachable,
 )
 from server.sources.client import SourceClient
-from server.sources.download import fetch, in_thread, unheard
+from server.sources.download import fetch, in_thread, unheard, writing
 from server.sources.formats import refuse_pickle
 from server.sources.kinds import Civitai, Local
 from server.sources.progress import Listener
@@ -101,7 +99,7 @@ class LoraAdder:
             SourceFailed: one of its kinds; there is nothing new in the folder then.
             DatabaseUnavailable
         """
-        with _writing(self._folder):
+        with writing(self._folder):
             added = await self._bring(reference, progress)
         await self._registry.note_reference(name_of(reference), added.record.sha256)
         return added
@@ -250,17 +248,3 @@ def _copy(path: Path, sha256: str, folder: Path) -> tuple[Path, Beside]:
     own = {RECORD: download_record(name_of(Local(path)), sha256)}
     folder.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copyfile(path, folder / path.name)), Beside(own, copies=found)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """What the disk refuses, as typed errors."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"The disk of {folder} is full. Free space, and try again.") from error
-        raise SourceFailed(
-            f"{error.filename or folder} cannot be read or written: {error.strerror or error}. "
-            "Mend its permissions."
-        ) from error

@@ -62,7 +62,7 @@ async def fetch(
     for file in manifest.files:
         refuse_pickle(file.path)
         file.check_limit(file.size or 0)
-    with _writing(folder):
+    with writing(folder):
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         async with AsyncFileLock(folder / LOCK):
             tally = Tally(manifest.files, progress)
@@ -262,8 +262,12 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """What the disk refuses, as typed errors."""
+def writing(folder: Path) -> Iterator[None]:
+    """What the disk refuses in a folder, as typed errors.
+
+    Raises:
+        DiskFull, SourceFailed
+    """
     try:
         yield
     except OSError as error:
@@ -273,8 +277,8 @@ def _writing(folder: Path) -> Iterator[None]:
                 "(`model_folder`, `data`), and try again: what was downloaded is kept."
             ) from error
         raise SourceFailed(
-            f"{folder} cannot be written: {error.strerror or error}. Mend its permissions, or "
-            "choose another folder (`model_folder`, `data`)."
+            f"{error.filename or folder} cannot be read or written: {error.strerror or error}. "
+            "Mend its permissions, or choose another folder (`model_folder`, `data`)."
         ) from error
 
 
