@@ -61,7 +61,7 @@ def create_app(settings: Settings, service: GenerationService | None = None) -> 
         app.include_router(router)
     openapi.install(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    if settings.allowed_origins:
+    if settings.allowed_origins:  # the cross-origin headers of the default come with the listeners
         app.add_middleware(
             CORSMiddleware,
             allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],

@@ -6,18 +6,13 @@ A setting comes from, strongest first: the command line, `DARKROOM_*` environmen
 
 from __future__ import annotations
 
-import difflib
-import os
-import tomllib
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-import platformdirs
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -27,15 +22,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from server import lora_entry
+from server import dialect_entry, lora_entry, settings_file
+from server.dialect_entry import DialectEntry, ListenEntry
+from server.enrich_entry import EnrichEntry
 from server.errors import ConfigurationError
+from server.folders import Folders
 from server.generation import MAX_LORAS
 from server.lora_entry import LoraEntry
-from server.model_entry import ModelEntry, Offload, faults_of, is_local
-from server.wording import shown, summary
-
-CONFIG_NAME = "darkroom.toml"
-PREFIX = "DARKROOM_"
+from server.model_entry import ModelEntry, Offload, faults_of
+from server.rate_limits import RateLimitSetting
+from server.settings_faults import PREFIX, Given
+from server.wording import summary
 
 #: What `load_settings` read from the file; pydantic-settings builds its sources itself, so that
 #: this is the way to hand it over.
@@ -60,9 +57,50 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = Field(
         (), description="Host names, besides loopback, that requests may be addressed to."
     )
-    allowed_origins: tuple[str, ...] = Field(
-        (), description="Origins of web pages, besides the server's own, that may change things."
+    allowed_origins: tuple[str, ...] | None = Field(
+        None,
+        description="Origins of web pages, besides the server's own, that may use it; unset: those "
+        "of this machine (`http://localhost:5173`).",
     )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed; others' are ignored.",
+    )
+    listen: tuple[ListenEntry, ...] = Field(
+        (), description="Other servers' APIs on ports of their own."
+    )
+    dialects: dict[str, DialectEntry] = Field(
+        {}, description="Settings of other servers' APIs, by name."
+    )
+    enrich: EnrichEntry = Field(
+        EnrichEntry(), description="Who enriches prompts; unset: built-in templates."
+    )
+    rate_limit: RateLimitSetting = Field(
+        {}, description="How many jobs a caller may submit through the native API; unset: any."
+    )
+    images_need_key: bool = Field(
+        False,
+        description="Ask for a key for the bytes of images too. Otherwise whoever knows an image's "
+        "name gets it, keys or not.",
+    )
+    allowed_folders: tuple[Path, ...] = Field(
+        (),
+        description="Folders outside the data folder that requests may read images from or store "
+        "them in.",
+    )
+    generation_timeout: float = Field(
+        900, gt=0, description="Seconds that a request which waits for its image may take."
+    )
+    cancel_on_disconnect: bool = Field(
+        False,
+        description="Cancel a running job when the client that waits for its image goes away; a "
+        "queued one is always dropped then.",
+    )
+    header_timeout: float = Field(
+        15, gt=0, description="Seconds until the headers of a request must be there."
+    )
+    body_timeout: float = Field(30, gt=0, description="Seconds that a request's body may pause.")
     data: Path | None = Field(
         None,
         description="One folder for everything: the database, `images/`, `thumbs/`, `loras/` and "
@@ -186,6 +224,13 @@ class Settings(BaseSettings):
             raise PydanticCustomError("loras", "{text}", {"text": faults})
         return self
 
+    @model_validator(mode="after")
+    def _listeners_are_sound(self) -> Self:
+        faults = "\n".join(dialect_entry.faults_of(self.listen, self.host, self.port))
+        if faults:
+            raise PydanticCustomError("listen", "{text}", {"text": faults})
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -204,73 +249,6 @@ class Settings(BaseSettings):
         return Folders.of(self.data, self.model_folder)
 
 
-#: Settings that are lists of tables, by what a table is.
-_ENTRIES: Mapping[str, type[BaseModel]] = {"models": ModelEntry, "loras": LoraEntry}
-
-#: The word of such a table that names it.
-_NAMES: Mapping[str, str] = {"models": "id", "loras": "ref"}
-
-
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """The places of everything that is kept."""
-
-    database: Path
-    images: Path
-    inputs: Path
-    thumbs: Path
-    loras: Path
-    models: Path
-
-    @classmethod
-    def of(cls, data: Path | None, models: Path | None = None) -> Folders:
-        """All below `data` when given; else the checkout's own; else the user's data folder.
-
-        `models` is the folder of downloaded models when it is another than `models/` there.
-        """
-        folders = cls._standard(data)
-        if models is None:
-            return folders
-        return replace(folders, models=_absolute(models))
-
-    @classmethod
-    def _standard(cls, data: Path | None) -> Folders:
-        if data is not None:
-            root = _absolute(data)
-            return cls._below(root, root)
-        repository = checkout()
-        if repository is not None:
-            return cls._below(repository / "data", repository)
-        own = Path(platformdirs.user_data_dir("darkroom", appauthor=False))
-        return cls._below(own, own)
-
-    @classmethod
-    def _below(cls, data: Path, root: Path) -> Folders:
-        return cls(
-            database=data / "darkroom.db",
-            images=data / "images",
-            inputs=data / "inputs",
-            thumbs=root / "thumbs",
-            loras=root / "loras",
-            models=root / "models",
-        )
-
-    @property
-    def all(self) -> tuple[Path, ...]:
-        """Each folder that must exist."""
-        return (
-            *(self.database.parent, self.images, self.inputs),
-            *(self.thumbs, self.loras, self.models),
-        )
-
-
-def checkout() -> Path | None:
-    """The repository's folder when the server runs from a checkout, else None."""
-    root = Path(__file__).resolve().parent.parent
-    is_checkout = (root / "pyproject.toml").is_file() and (root / "model_plugins").is_dir()
-    return root if is_checkout else None
-
-
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings.
 
@@ -283,18 +261,12 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
             range, or a file that cannot be read.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
-    token = _file_values.set(_read_file(config))
+    token = _file_values.set(settings_file.read(config))
     try:
         return Settings(**given)
     except ValidationError as error:
-        problems = [
-            {
-                "loc": _place(where, given),
-                "msg": _explain(dict(item)) + _origin(where, given, config),
-            }
-            for item in error.errors()
-            for where in (item["loc"],)
-        ]
+        origins = Given(given, _file_values.get(), config, Settings)
+        problems = [origins.problem(item) for item in error.errors()]
         raise ConfigurationError(f"The settings cannot be used: {summary(problems)}") from error
     except SettingsError as error:
         # A list is given to the environment as JSON; `error` names the field.
@@ -311,86 +283,3 @@ class _FileSource(InitSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls, init_kwargs=dict(_file_values.get()))
-
-
-def _read_file(config: Path | None) -> dict[str, Any]:
-    path = config if config is not None else Path(CONFIG_NAME)
-    if config is None and not path.is_file():
-        return {}
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    for name in ("data", "plugin_folder", "model_folder"):
-        if isinstance(values.get(name), str):
-            values[name] = _absolute(values[name], path.absolute().parent)
-    for name, anchor in (("models", _anchor), ("loras", _anchor_lora)):
-        tables = values.get(name)
-        for table in tables if isinstance(tables, list) else ():
-            anchor(table, path.absolute().parent)
-    return values
-
-
-def _anchor(model: Any, base: Path) -> None:
-    """Make the local sources of a `[[models]]` table absolute; validation comes later."""
-    parts = model.get("components", {}) if isinstance(model, dict) else {}
-    for table in (model, parts):
-        for name, source in table.items() if isinstance(table, dict) else ():
-            is_source = name in {"source", "config"} or table is parts
-            if is_source and isinstance(source, str) and is_local(source, base):
-                table[name] = str(_absolute(source, base))
-
-
-def _anchor_lora(lora: Any, base: Path) -> None:
-    """Make the local `ref` of a `[[loras]]` table absolute; validation comes later."""
-    ref = lora.get("ref") if isinstance(lora, dict) else None
-    if isinstance(ref, str) and is_local(ref, base):
-        lora["ref"] = str(_absolute(ref, base))
-
-
-def _absolute(path: str | Path, base: Path | None = None) -> Path:
-    """`path` below `base` (None: the current folder), without `..`."""
-    try:
-        place = (base or Path.cwd()) / Path(path).expanduser()
-    except RuntimeError as error:
-        raise ConfigurationError(f"{path}: this machine has no such user.") from error
-    # Only then: what is linked to is shown as its owner named it.
-    return place.resolve() if ".." in place.parts else place
-
-
-def _place(where: tuple[int | str, ...], given: Mapping[str, Any]) -> tuple[int | str, ...]:
-    """`where` in people's words: an entry of a list by its name, where that can be told."""
-    match where:
-        case (("models" | "loras") as listed, int(position), *rest):
-            variable = f"{PREFIX}{listed}".upper()
-            elsewhere = listed in given or variable in map(str.upper, os.environ)
-            entry = None if elsewhere else _file_values.get()[listed][position]
-            name = entry.get(_NAMES[listed]) if isinstance(entry, dict) else None
-            name = shown(str(name)) if name else f"number {position + 1}"
-            return (": ".join([f"[[{listed}]] {name}", *map(str, rest)]),)
-    return where
-
-
-def _origin(where: tuple[int | str, ...], given: Mapping[str, Any], config: Path | None) -> str:
-    """Where a setting at fault was made, in parentheses."""
-    if not where:
-        return ""
-    name = str(where[0])
-    variables = [key for key in os.environ if key.upper() == f"{PREFIX}{name}".upper()]
-    places = ["the command line"] * (name in given) + variables + [str(config or CONFIG_NAME)]
-    return f" (from {places[0]})"
-
-
-def _explain(error: dict[str, Any]) -> str:
-    where = error["loc"]
-    listed = str(where[0]) if where else ""
-    if where == (listed,) and listed in _NAMES and isinstance(error["input"], dict):
-        return f"each is a table of its own: write `[[{listed}]]`, in double brackets"
-    if error["type"] != "extra_forbidden":
-        return str(error["msg"])
-    fields = _ENTRIES.get(listed, Settings).model_fields
-    near = difflib.get_close_matches(str(where[-1]), fields, n=1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
-    return f"there is no such setting{hint}"

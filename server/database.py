@@ -41,7 +41,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from server.errors import DatabaseUnavailable, DatabaseUnreadable, InvalidParameters
 
 #: The newest migration in `server/migrations`; a database that has it needs no Alembic.
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData()
 
@@ -83,7 +83,12 @@ jobs = Table(
     Column("finished_at", UtcDateTime),
     Column("error_code", String(64)),
     Column("error_message", Text),
+    Column("dialect", String(64), nullable=False),
+    Column("client", String(200), nullable=False),
+    Column("client_model", String(200)),
+    Column("request", JSON, nullable=False),
     Index("jobs_by_status", "status", "number"),
+    Index("jobs_by_dialect", "dialect", "number"),
     sqlite_autoincrement=True,  # a number is never used twice, or the queue's order could lie
 )
 
@@ -103,13 +108,16 @@ images = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("size", Integer, nullable=False),
+    Column("folder", Text),
     UniqueConstraint("job_id", "index"),
     Index("images_by_model", "model", "id"),
     sqlite_autoincrement=True,  # ids are the gallery stream's event ids
 )
 
 #: Files whose row is gone and that may still be on the disk.
-trash = Table("trash", metadata, Column("filename", String(64), primary_key=True))
+trash = Table(
+    "trash", metadata, Column("filename", String(64), primary_key=True), Column("folder", Text)
+)
 
 idempotency = Table(
     "idempotency",
@@ -171,6 +179,35 @@ lora_references = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("sha256", String(64), nullable=False),
+)
+
+
+#: Keys of the HTTP APIs. `hash` is scrypt's of the secret part with `salt`; `id` is the public one.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("hash", String(128), nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("max_queued", Integer),
+    Column("max_running", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+#: What is to be sent to clients once their jobs have ended: `tries` were made, `due_at` is the
+#: next, None when none is left to make.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("job_id", String(24), primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("outcome", Text),
+    Index("webhooks_by_time", "due_at"),
 )
 
 

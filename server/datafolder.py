@@ -6,8 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from server.config import Folders
 from server.errors import FolderInUse, FolderUnusable
+from server.folders import Folders
 
 
 def acquire(folders: Folders) -> FileLock:

@@ -20,14 +20,17 @@ from typing import Any, Literal
 
 from server import __version__, database
 from server.catalog import ModelCatalog
-from server.config import CONFIG_NAME, PREFIX, Settings, checkout, load_settings
+from server.config import Settings, load_settings
 from server.database import HEAD
 from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed, ModelNotFound
 from server.fit import fit
+from server.folders import checkout
 from server.model_entry import Offload
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.serve import listen
+from server.settings_faults import PREFIX
+from server.settings_file import NAME
 from server.wording import shown
 
 #: What decides how the server behaves; the rest follows from constraints.txt.
@@ -105,8 +108,8 @@ def environment() -> Iterator[Finding]:
 
 def sources(config: Path | None) -> Iterator[Finding]:
     """Where the settings come from."""
-    file = config or Path(CONFIG_NAME)
-    read = str(file.absolute()) if file.is_file() else f"no {CONFIG_NAME} in this folder"
+    file = config or Path(NAME)
+    read = str(file.absolute()) if file.is_file() else f"no {NAME} in this folder"
     variables = sorted(name for name in os.environ if name.startswith(PREFIX))
     yield Finding("settings", "ok", ", ".join([read, *variables]))
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,6 +37,25 @@ class JobKind(StrEnum):
     DOWNLOAD = "download"
 
 
+#: The name of our own API among those that jobs come through.
+NATIVE = "native"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a job comes from.
+
+    `dialect` is the API it came through and `client` the id of its caller. `model` is what the
+    client called the model, None where it named none; `request` what that API needs of the request
+    to answer about it later, JSON-compatible.
+    """
+
+    dialect: str = NATIVE
+    client: str = ""
+    model: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One accepted request.
@@ -58,6 +78,7 @@ class Job:
     params: dict[str, Any]
     warnings: tuple[str, ...]
     created_at: datetime
+    origin: Origin = Origin()
     number: int = 0
     attempt: int = 0
     seq: int = 0
@@ -98,6 +119,7 @@ class ImageRecord:
     """One finished image. `recipe` holds its complete parameters, its own seed among them.
 
     `width` and `height` are in pixels, `seconds` is the time the image took, `size` its bytes.
+    `folder` is where the file lies when that is another folder than that of all images.
     """
 
     filename: str
@@ -111,6 +133,7 @@ class ImageRecord:
     created_at: datetime
     seconds: float
     size: int
+    folder: str | None = None
     id: int = 0
 
 

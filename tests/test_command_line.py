@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from server import __version__
-from server.config import PREFIX
+from server.settings_faults import PREFIX
 from tests.support import PLUGINS
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,8 @@ from server.cli.options import (
     examples,
     setting,
 )
-from server.config import Folders, Settings, load_settings
+from server.config import Settings, load_settings
+from server.folders import Folders
 
 if TYPE_CHECKING:
     from server.residency import ModelStatus

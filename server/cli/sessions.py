@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
-from server.config import Folders, Settings, load_settings
+from server.config import Settings, load_settings
+from server.folders import Folders
 from server.lora_entry import LoraEntry
 from server.lora_tags import take_out
 from server.snapshots import JobSnapshot

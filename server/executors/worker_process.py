@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from server.config import checkout
 from server.errors import WorkerLost
+from server.folders import checkout
 from server.snapshots import (
     CancelTask,
     Command,

@@ -36,8 +36,9 @@ class Origin(NamedTuple):
 class HostGuard:
     """Refuses requests addressed to foreign hosts, and changes asked for by foreign pages.
 
-    With `insecure` every host passes, for the server may be reached under any name then; a page
-    of another origin still changes nothing.
+    Unless origins are configured, pages of this machine may change things: what serves them could
+    send requests itself. With `insecure` every host passes, for the server may be reached under
+    any name then; a page of another origin still changes nothing.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -46,7 +47,8 @@ class HostGuard:
         base = parse_origin(settings.base_url) if settings.base_url else None
         names = [*settings.allowed_hosts, settings.host]
         self._hosts = {_hostname(name) for name in names} | ({base.host} if base else set())
-        allowed = [parse_origin(origin) for origin in settings.allowed_origins]
+        self._any_local_page = settings.allowed_origins is None
+        allowed = [parse_origin(origin) for origin in settings.allowed_origins or ()]
         self._origins = {origin for origin in (base, *allowed) if origin is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +84,10 @@ class HostGuard:
         origin = parse_origin(header)
         scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
         own = parse_origin(f"{scheme}://{host}")
-        return origin is not None and (origin == own or origin in self._origins)
+        if origin is None:
+            return False
+        is_local = self._any_local_page and is_loopback(origin.host)
+        return is_local or origin == own or origin in self._origins
 
 
 def parse_origin(url: str) -> Origin | None:

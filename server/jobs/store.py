@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from server.database import Database, idempotency, jobs, row_of
 from server.errors import IdempotencyConflict, JobNotFound, Quarantined
-from server.records import Job, JobKind, JobStatus, now
+from server.records import Job, JobKind, JobStatus, Origin, now
 
 #: How long an Idempotency-Key is remembered.
 KEY_LIFETIME = timedelta(hours=24)
@@ -314,16 +314,29 @@ def _remember_key(connection: Connection, key: IdempotencyKey, job: Job) -> None
     )
 
 
+#: Fields of a job that are no columns of their own.
+_OTHERS = frozenset({"number", "origin"})
+
+
 def _values(job: Job) -> dict[str, Any]:
-    values = {item.name: getattr(job, item.name) for item in fields(job) if item.name != "number"}
-    return {**values, "warnings": list(job.warnings), "images_done": sorted(job.images_done)}
+    names = [item.name for item in fields(job) if item.name not in _OTHERS]
+    return {
+        **{name: getattr(job, name) for name in names},
+        "warnings": list(job.warnings),
+        "images_done": sorted(job.images_done),
+        "dialect": job.origin.dialect,
+        "client": job.origin.client,
+        "client_model": job.origin.model,
+        "request": dict(job.origin.request),
+    }
 
 
 def _job(row: Row[Any]) -> Job:
-    values = {item.name: getattr(row, item.name) for item in fields(Job)}
+    values = {item.name: getattr(row, item.name) for item in fields(Job) if item.name != "origin"}
     return Job(
         **{
             **values,
+            "origin": Origin(row.dialect, row.client, row.client_model, row.request),
             "kind": JobKind(row.kind),
             "status": JobStatus(row.status),
             "warnings": tuple(row.warnings),

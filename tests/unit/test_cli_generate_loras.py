@@ -16,10 +16,12 @@ from typer.testing import CliRunner, Result
 from server import cli
 from server.cli.lora_option import ref_of
 from server.cli.sessions import names_loras
-from server.config import PREFIX, Settings, checkout
+from server.config import Settings
 from server.database import Database
 from server.errors import DarkroomError, InvalidParameters
+from server.folders import checkout
 from server.loras.store import LoraStore
+from server.settings_faults import PREFIX
 from tests.fake_sources import FakeSources, sha256
 from tests.serving import LiveServer, live_server
 from tests.unit.loras.builders import settle

@@ -8,9 +8,11 @@ import platformdirs
 import pytest
 from pydantic import ValidationError
 
-from server import config
-from server.config import PREFIX, Folders, Settings, checkout, load_settings
+from server import folders
+from server.config import Settings, load_settings
 from server.errors import ConfigurationError
+from server.folders import Folders, checkout
+from server.settings_faults import PREFIX
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +150,7 @@ def test_a_relative_data_folder_is_relative_to_the_current_one(tmp_path: Path) -
 
 
 def test_in_a_checkout_the_folders_are_its_own() -> None:
-    root = Path(config.__file__).parent.parent
+    root = Path(folders.__file__).parent.parent
     assert checkout() == root
     assert Folders.of(None) == Folders(
         database=root / "data" / "darkroom.db",
@@ -164,7 +166,7 @@ def test_installed_elsewhere_they_lie_in_the_users_data_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(
-        config, "__file__", str(tmp_path / "site-packages" / "server" / "config.py")
+        folders, "__file__", str(tmp_path / "site-packages" / "server" / "folders.py")
     )
     assert checkout() is None
     home = Path(platformdirs.user_data_dir("darkroom", appauthor=False))

@@ -17,12 +17,13 @@ import pytest
 
 from server import doctor
 from server.catalog import ModelCatalog
-from server.config import PREFIX, load_settings
+from server.config import load_settings
 from server.database import HEAD, Database
 from server.doctor import Finding
 from server.plugins.manager import discover
 from server.plugins.types import ModelCard, ModelFamily
 from server.quantization import Quantization
+from server.settings_faults import PREFIX
 from tests.serving import live_server
 from tests.support import GALLERY, PLUGINS, fill_folder
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from server import datafolder
-from server.config import Folders
 from server.errors import FolderInUse, FolderUnusable, StorageFailed
+from server.folders import Folders
 from server.storage import ImageFiles, write_whole
 
 

@@ -81,13 +81,22 @@ async def test_configured_hosts_pass(settings: dict[str, Any], host: str) -> Non
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "ODD"])
 @pytest.mark.parametrize(
     "origin",
-    [
-        "null", "http://evil.example", "http://localhost:8001", "https://localhost:8000",
-        "http://127.0.0.1:8000", "", "localhost:8000",
-    ],
-)  # fmt: skip
+    ["null", "http://evil.example", "http://localhost.evil.example", "", "localhost:8000"],
+)
 async def test_a_page_of_another_origin_changes_nothing(method: str, origin: str) -> None:
     assert await status(guard(), "localhost:8000", method, origin) == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "ODD"])
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:8001", "https://localhost:8000", "http://127.0.0.1:8000"]
+)
+async def test_other_pages_of_this_machine_pass_unless_origins_are_configured(
+    method: str, origin: str
+) -> None:
+    assert await status(guard(), "localhost:8000", method, origin) == 200
+    closed = guard(allowed_origins=())
+    assert await status(closed, "localhost:8000", method, origin) == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

@@ -1,0 +1,1 @@
+"""Other servers' APIs: each a package that announces itself, delete it and the API is gone."""
