@@ -226,7 +226,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _listeners_are_sound(self) -> Self:
-        faults = "\n".join(dialect_entry.faults_of(self.listen, self.host, self.port))
+        faults = "\n".join(dialect_entry.faults_of(self.listen, self.port))
         if faults:
             raise PydanticCustomError("listen", "{text}", {"text": faults})
         return self

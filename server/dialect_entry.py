@@ -39,10 +39,13 @@ class ListenEntry(BaseModel):
     host: str | None = Field(None, description="The address; unset: the server's `host`.")
 
 
-def faults_of(entries: Sequence[ListenEntry], host: str, port: int) -> Iterator[str]:
-    """What is wrong with the listeners among each other and beside the main one, in sentences."""
-    places = Counter((entry.host or host, entry.port) for entry in entries if entry.port)
+def faults_of(entries: Sequence[ListenEntry], port: int) -> Iterator[str]:
+    """What is wrong with the listeners among each other and beside the main one, in sentences. The
+    port tells which API a request is meant for, so that another address does not help."""
+    used = Counter([port, *(entry.port for entry in entries)])
     for entry in entries:
-        place = (entry.host or host, entry.port)
-        if places[place] > 1 or (entry.port and place == (host, port)):
-            yield f"[[listen]] {entry.dialect}: port {entry.port} is used twice; choose another."
+        if entry.port and used[entry.port] > 1:
+            yield (
+                f"[[listen]] {entry.dialect}: port {entry.port} is used twice; choose another. "
+                "Listeners on different addresses need different ports too."
+            )

@@ -25,10 +25,10 @@ from server.database import HEAD
 from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed, ModelNotFound
 from server.fit import fit
 from server.folders import checkout
+from server.listeners import listen
 from server.model_entry import Offload
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
-from server.serve import listen
 from server.settings_faults import PREFIX
 from server.settings_file import NAME
 from server.wording import shown

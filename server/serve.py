@@ -1,10 +1,9 @@
-"""Runs the application on a socket until a signal ends it."""
+"""Runs the application on its sockets until a signal ends it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
 import socket
@@ -15,8 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from server.config import Settings
-from server.errors import AddressUnusable
-from server.http.hosts import is_loopback
+from server.listeners import Listeners
 from server.service import GenerationService
 
 #: Seconds that open requests get once a signal came. Together with the jobs' own drain it stays
@@ -29,53 +27,18 @@ FILES = 16384
 Announce = Callable[[GenerationService], Awaitable[None]]
 
 
-def listen(settings: Settings) -> socket.socket:
-    """A listening socket on the configured address.
-
-    Whoever connects before the application runs waits in its queue instead of being refused.
-
-    Raises:
-        AddressUnusable: the address is open to others although nothing protects it, is taken, or
-            is not this machine's.
-    """
-    host, port = settings.host, settings.port
-    if not (is_loopback(host) or settings.insecure):
-        raise AddressUnusable(
-            f"Everyone who reaches {host} could use and delete everything, for no key protects "
-            "it. Serve on 127.0.0.1, or say --insecure if that is meant."
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise AddressUnusable(
-            f"{host} port {port} cannot be served on: {error.strerror or error}. "
-            "Stop what uses it, or choose another with --port (0 takes a free one)."
-        ) from error
-
-
-def url_of(settings: Settings, listener: socket.socket) -> str:
-    """The server's address for people: the configured one, else the socket's."""
-    if settings.base_url is not None:
-        return settings.base_url.rstrip("/")
-    host, port = settings.host, listener.getsockname()[1]
-    if host != "localhost" and ipaddress.ip_address(listener.getsockname()[0]).is_unspecified:
-        host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def serve(settings: Settings, listener: socket.socket, announce: Announce) -> None:
+def serve(settings: Settings, listeners: Listeners, announce: Announce) -> None:
     """Serve until SIGINT or SIGTERM; then running jobs end or go back to the queue.
 
     Args:
         settings: how the server behaves.
-        listener: from `listen`.
+        listeners: from `listen`.
         announce: awaited beside the server as soon as it answers.
 
     Raises:
         StartupError: the settings, a folder or the database cannot be used.
     """
-    # The web framework is imported late: the socket answers for it meanwhile.
+    # The web framework is imported late: the sockets answer for it meanwhile.
     from server.app import create_app, create_service
 
     raise_file_limit()
@@ -90,7 +53,7 @@ def serve(settings: Settings, listener: socket.socket, announce: Announce) -> No
         timeout_graceful_shutdown=GRACE,
     )
     server = _Server(config, lambda: announce(service))
-    asyncio.run(server.serve(sockets=[listener]))
+    asyncio.run(server.serve(sockets=[each.socket for each in listeners]))
 
 
 def raise_file_limit() -> None:

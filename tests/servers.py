@@ -21,6 +21,7 @@ from httpx_sse import ServerSentEvent, connect_sse
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = re.compile(r"serves on (http://\S+)")
+LISTENER = re.compile(r"^  .*\((\w+)\): (http://\S+)$")
 ENDED = ("completed", "failed", "cancelled")
 
 #: Seconds a test waits for what must happen; generous, since CI machines are slow and shared.
@@ -41,6 +42,8 @@ class ServerProcess:
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
+        self._listeners: dict[str, str] = {}
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self.url = self._address()
         self.client = httpx.Client(base_url=self.url, timeout=PATIENCE)
 
@@ -65,6 +68,8 @@ class ServerProcess:
                 self.process.kill()
         self.process.wait()
         assert self.process.stdout is not None
+        if self._reader.ident is not None:  # it was started
+            self._reader.join(PATIENCE)
         self.process.stdout.close()
         self._log.close()
 
@@ -73,12 +78,26 @@ class ServerProcess:
         for line in self.process.stdout:
             if found := ADDRESS.search(line):
                 # Nobody may block the server by not reading what it prints.
-                threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                self._reader.start()
                 return found[1]
         code = self.process.wait()
         self._stop()
         text = Path(self._log.name).read_text()[-2000:]
         raise AssertionError(f"the server ended with code {code} before it served: {text}")
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := LISTENER.match(line):
+                self._listeners[found[1]] = found[2]
+
+    def url_of(self, dialect: str) -> str:
+        """The address of a dialect's own port, for a server started with `"--listen", "NAME=0"`."""
+        deadline = time.monotonic() + PATIENCE
+        while dialect not in self._listeners:
+            assert time.monotonic() < deadline, f"the server never said where it serves {dialect}"
+            time.sleep(0.01)
+        return self._listeners[dialect]
 
     # --- faults ----------------------------------------------------------------------------
 

@@ -7,7 +7,10 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import typer
+
 from server.cli.console import out
+from server.cli.listen_option import FORM, entry_of
 from server.cli.options import (
     ConfigOption,
     DataOption,
@@ -16,16 +19,18 @@ from server.cli.options import (
     examples,
     setting,
 )
-from server.config import Settings, load_settings
+from server.config import load_settings
 from server.folders import Folders
 
 if TYPE_CHECKING:
+    from server.listeners import Listeners
     from server.residency import ModelStatus
     from server.service import GenerationService
 
 EXAMPLES = examples(
     "darkroom serve",
     "darkroom serve --port 9000 --data ~/pictures",
+    "darkroom serve --listen krea=7860 --listen cyberimage=5050",
     "darkroom serve --host 0.0.0.0 --insecure",
     "darkroom serve --on-start pause",
 )
@@ -37,6 +42,16 @@ def serve(
     config: ConfigOption = None,
     host: Annotated[str | None, setting("host")] = None,
     port: Annotated[int | None, setting("port")] = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen",
+            metavar=FORM,
+            help="Another server's API on a port of its own. Repeat it for more; those of the "
+            "configuration file are left out then.",
+            show_default=False,
+        ),
+    ] = None,
     insecure: Annotated[bool | None, setting("insecure", "--insecure")] = None,
     base_url: Annotated[str | None, setting("base_url")] = None,
     data: DataOption = None,
@@ -57,12 +72,14 @@ def serve(
     Ctrl-C stops it: what runs ends or is taken up at the next start. Options win over DARKROOM_*
     variables, those over the configuration file.
     """
+    from server import listeners as sockets
     from server import serve as server
 
     settings = load_settings(
         config,
         host=host,
         port=port,
+        listen=[entry_of(text) for text in listen] if listen else None,
         insecure=insecure,
         base_url=base_url,
         data=data,
@@ -77,14 +94,14 @@ def serve(
         log_level=log_level,
     )
     server.configure_logging(settings.log_level)
-    with server.listen(settings) as listener:
-        url = server.url_of(settings, listener)
-        server.serve(settings, listener, lambda service: announce(service, url))
+    with sockets.listen(settings) as listeners:
+        server.serve(settings, listeners, lambda service: announce(service, listeners))
 
 
-async def announce(service: GenerationService, url: str) -> None:
+async def announce(service: GenerationService, listeners: Listeners) -> None:
     """Say where everything is, and when the current model is there, how to use it."""
-    _greet(url, service.settings)
+    url = listeners.url(service.settings)
+    _greet(url, service, listeners)
     model = await _settled(service)
     _tell(model, await asyncio.to_thread(service.catalog.must_fetch, model.id))
     if model.state in ("loaded", "in_ram", "on_disk"):
@@ -96,8 +113,8 @@ async def announce(service: GenerationService, url: str) -> None:
         )
 
 
-def _greet(url: str, settings: Settings) -> None:
-    folders: Folders = settings.folders
+def _greet(url: str, service: GenerationService, listeners: Listeners) -> None:
+    folders: Folders = service.settings.folders
     out.print(f"Darkroom serves on {url}", style="bold")
     for name, place in (
         ("Documentation", f"{url}/docs"),
@@ -108,7 +125,11 @@ def _greet(url: str, settings: Settings) -> None:
         ("Database", folders.database),
     ):
         out.print(f"  {name + ':':<14} {place}")
-    if settings.on_start == "pause":
+    titles = {name: dialect.title for name, dialect in service.plugins.dialects.items()}
+    for listener in listeners.dialects:
+        name = listener.dialect
+        out.print(f"  {titles.get(name, name)} ({name}): {listener.url}")
+    if service.settings.on_start == "pause":
         out.print(f"The queue is paused. Resume it: curl -X POST {url}/api/queue/resume")
 
 

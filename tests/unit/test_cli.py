@@ -309,8 +309,8 @@ def test_generate_on_a_server(server: LiveServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["http://", ""])
 def test_without_a_server_at_the_address_it_says_so(scheme: str) -> None:
-    with doctor.listen(Settings(port=0)) as listener:
-        port = listener.getsockname()[1]
+    with doctor.listen(Settings(port=0)) as listeners:
+        port = listeners.main.port
     error = refused("generate", "red", "--server", f"{scheme}127.0.0.1:{port}")
     assert f"No server answers at http://127.0.0.1:{port}" in error.message
     assert "darkroom serve" in error.message

@@ -12,14 +12,16 @@ import pytest
 from server.app import create_service
 from server.cli import serve, sessions
 from server.config import Settings
+from server.listeners import listen
 
 
 def test_a_server_says_that_its_model_is_not_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DARKROOM_DEFAULT_MODEL", "sdxl-base")
-    service = create_service(Settings(data=tmp_path))
-    asyncio.run(serve.announce(service, "http://x"))
+    service = create_service(Settings(data=tmp_path, port=0))
+    with listen(service.settings) as listeners:
+        asyncio.run(serve.announce(service, listeners))
     said = capsys.readouterr().out
     assert "(6.9 GB) is not downloaded yet: the first job fetches it" in said
     assert "--default-model" in said and "cannot be used" not in said

@@ -178,8 +178,8 @@ def test_a_free_port_is_fine() -> None:
 def test_a_foreign_server_on_the_port_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = httpx.Response(200, text="<html>", request=httpx.Request("GET", "http://127.0.0.1"))
     monkeypatch.setattr(httpx, "get", lambda *_, **__: answer)
-    with doctor.listen(load_settings(port=0)) as listener:
-        finding = only(doctor.address(load_settings(port=listener.getsockname()[1])))
+    with doctor.listen(load_settings(port=0)) as listeners:
+        finding = only(doctor.address(load_settings(port=listeners.main.port)))
     assert (finding.level, "--port" in finding.message) == ("warning", True)
 
 
