@@ -314,16 +314,25 @@ def examine(path: Path) -> tuple[str | None, str]:
     Raises:
         sqlite3.DatabaseError: it is not a database.
     """
-    # Whoever reads in WAL mode makes a log where there is none. Without one nobody writes either.
-    log = path.with_name(f"{path.name}-wal")
-    mode = "mode=ro" if log.exists() else "immutable=1"
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
+    with closing(read_only(path)) as connection:
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         found = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
         ).fetchone()
         row = found and connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None, str(verdict)
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that makes and changes nothing; a server may be using the file.
+
+    Raises:
+        sqlite3.DatabaseError: it is not there, or not a database.
+    """
+    # Whoever reads in WAL mode makes a log where there is none. Without one nobody writes either.
+    log = path.with_name(f"{path.name}-wal")
+    mode = "mode=ro" if log.exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
 
 
 def _engine(path: Path) -> Engine:
