@@ -1,4 +1,4 @@
-"""The text of a key, which its holder sends: `dk_ID_SECRET`.
+"""The text of a key, which its holder sends: `dk_ID_SECRET`; and where it stands in requests.
 
 The id finds the key's row without a hash; the secret is kept nowhere.
 """
@@ -8,6 +8,12 @@ from __future__ import annotations
 import re
 import secrets
 from typing import NamedTuple, Self
+
+#: Headers that hold a key and nothing else.
+HEADERS = ("x-key", "x-api-key")
+
+#: The parameter of URLs that holds a key, for clients that cannot send headers.
+PARAMETER = "key"
 
 #: Bytes of a secret, drawn by the system: nobody guesses 256 bits.
 SECRET_BYTES = 32
