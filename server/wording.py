@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+#: Something that can be seen, as a pattern.
+VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
 
 _PASSWORD = re.compile(r"((?:https?:)?//|https?:/?).*@", re.IGNORECASE | re.DOTALL)
 _QUERY = re.compile(r"\?.*", re.DOTALL)
@@ -18,6 +24,12 @@ def plain(text: str) -> str:
     """What others say, in one line of printable characters: a line of its own in it would look
     like ours, and some characters give orders to terminals."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def problems(error: ValidationError) -> list[dict[str, Any]]:
+    """One `{"loc", "msg", "type"}` for each thing wrong with a request."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in found]
 
 
 def summary(errors: list[dict[str, Any]]) -> str:

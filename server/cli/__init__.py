@@ -1,4 +1,4 @@
-"""The command line: `darkroom serve`, `generate`, `models`, `loras`, `plugins`, `doctor`."""
+"""The command line: `darkroom serve`, `generate`, `enrich`, `models`, `loras` and the rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from server import __version__
-from server.cli import doctor, generate, loras, models, plugins, serve
+from server.cli import doctor, enrich, generate, loras, models, plugins, serve
 from server.cli.console import out, report
 from server.cli.options import examples, unwrap
 from server.errors import DarkroomError
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
+app.command(epilog=enrich.EXAMPLES)(enrich.enrich)
 app.add_typer(models.app, name="models")
 app.add_typer(loras.app, name="loras")
 app.add_typer(plugins.app, name="plugins")

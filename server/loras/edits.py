@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from server.errors import InvalidParameters
 from server.generation import LoraWeight, TriggerWeight
 from server.loras.facts import MAX_PHRASE, MAX_PHRASES, text
+from server.wording import VISIBLE, problems
 
-#: Something that can be seen.
-_VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f]"
-_Name = Annotated[str, StringConstraints(max_length=200, pattern=_VISIBLE)]
-_Phrase = Annotated[str, StringConstraints(max_length=MAX_PHRASE, pattern=_VISIBLE)]
+_Name = Annotated[str, StringConstraints(max_length=200, pattern=VISIBLE)]
+_Phrase = Annotated[str, StringConstraints(max_length=MAX_PHRASE, pattern=VISIBLE)]
 
 
 class LoraEdits(BaseModel):
@@ -55,9 +54,3 @@ class LoraEdits(BaseModel):
         if edits.trigger_words is not None:
             given["trigger_words"] = list(dict.fromkeys(map(text, edits.trigger_words)))
         return given
-
-
-def problems(error: ValidationError) -> list[dict[str, Any]]:
-    """One `{loc, msg, type}` for each thing wrong with a body."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [{name: item[name] for name in ("loc", "msg", "type")} for item in found]
