@@ -49,6 +49,17 @@ ConfigOption = Annotated[
 DataOption = Annotated[Path | None, setting("data")]
 PluginFolderOption = Annotated[Path | None, setting("plugin_folder")]
 DeviceOption = Annotated[str | None, setting("device")]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        envvar="DARKROOM_KEY",
+        metavar="KEY",
+        help="A key of the server that --server names. Others on this machine may see what stands "
+        "in a command: the variable is the better place.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 
 

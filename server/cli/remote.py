@@ -21,6 +21,7 @@ from server.errors import (
     StartupError,
     Unavailable,
 )
+from server.key_errors import KeyMissing, KeyRefused
 from server.records import JobStatus
 from server.snapshots import JobSnapshot
 
@@ -34,14 +35,20 @@ TIMEOUT = httpx.Timeout(30, read=60)
 
 
 @asynccontextmanager
-async def remote(url: str) -> AsyncIterator[Session]:
+async def remote(url: str, key: str | None = None) -> AsyncIterator[Session]:
     """The server at `url`; an address without a scheme is taken for `http`.
+
+    Args:
+        url: where it serves.
+        key: sent with every request; spaces around it are left out.
 
     Raises:
         StartupError: it is no URL.
     """
     try:
-        client = httpx.AsyncClient(base_url=_with_scheme(url), timeout=TIMEOUT)
+        client = httpx.AsyncClient(
+            base_url=_with_scheme(url), timeout=TIMEOUT, headers=_authorization(key)
+        )
     except httpx.InvalidURL as error:
         raise StartupError(f"{url!r} is no server's address: {error}") from error
     async with client:
@@ -50,6 +57,17 @@ async def remote(url: str) -> AsyncIterator[Session]:
 
 def _with_scheme(url: str) -> str:
     return url if "://" in url else f"http://{url}"
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    """
+    Raises:
+        StartupError: no header can hold it.
+    """
+    bare = (key or "").strip()
+    if not bare.isascii() or not bare.isprintable():
+        raise StartupError("The key given with --key or DARKROOM_KEY is none: keys are plain text.")
+    return {"Authorization": f"Bearer {bare}"} if bare else {}
 
 
 class RemoteSession:
@@ -141,5 +159,9 @@ def refusal(answer: httpx.Response) -> DarkroomError:
             return InvalidParameters(problem["errors"])
         case JobAlreadyEnded.code:
             return JobAlreadyEnded(detail)
+        case KeyMissing.code:
+            return KeyMissing(f"{answer.url} asks for a key: give it in DARKROOM_KEY or --key.")
+        case KeyRefused.code:
+            return KeyRefused(f"{answer.url} does not know the key in DARKROOM_KEY or --key.")
         case _:
             return (Unavailable if answer.status_code == 503 else RequestError)(detail)

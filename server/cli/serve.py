@@ -74,6 +74,7 @@ def serve(
     """
     from server import listeners as sockets
     from server import serve as server
+    from server.keys.on_disk import keys_configured
 
     settings = load_settings(
         config,
@@ -94,7 +95,7 @@ def serve(
         log_level=log_level,
     )
     server.configure_logging(settings.log_level)
-    with sockets.listen(settings) as listeners:
+    with sockets.listen(settings, protected=keys_configured(settings)) as listeners:
         server.serve(settings, listeners, lambda service: announce(service, listeners))
 
 
