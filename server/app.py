@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from server import __version__, api, web
 from server.api import openapi, problems
@@ -14,15 +14,25 @@ from server.api.metrics import Metrics, RequestCounter
 from server.catalog import ModelCatalog
 from server.config import Settings
 from server.executors.process import ProcessExecutor
+from server.http import cors
+from server.http.auth import Authenticator
 from server.http.body_limit import BodyLimit
+from server.http.body_timeout import BodyTimeout
+from server.http.faces import Reception
+from server.http.guard import Guard
 from server.http.headers import SecurityHeaders
 from server.http.hosts import HostGuard
+from server.http.rate_limit import RateLimiter
 from server.http.sse import Streams
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
 from server.plugins.types import Executor
 from server.service import GenerationService
 from server.snapshots import Weights
+from server.speaking import loading
+from server.speaking.application import PortSwitch, own_application
+from server.speaking.loading import Spoken
+from server.speaking.openapi import documents
 
 
 def create_service(settings: Settings) -> GenerationService:
@@ -31,18 +41,27 @@ def create_service(settings: Settings) -> GenerationService:
     Raises:
         ConfigurationError: the default model is unknown, or no family could be used.
     """
-    plugins = discover(settings.plugin_folder, settings.models)
+    plugins = discover(settings.plugin_folder, settings.models, dialects="server.dialects")
+    loading.check_names(settings, plugins)
     catalog = ModelCatalog(plugins, ModelFiles(settings), settings.default_model)
     executor = _executor(settings, plugins, catalog)
     return GenerationService(settings, plugins, catalog, executor)
 
 
-def create_app(settings: Settings, service: GenerationService | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    service: GenerationService | None = None,
+    ports: Mapping[int, str] = MappingProxyType({}),
+) -> FastAPI:
     """The web application; its lifespan starts and stops the service.
 
     Args:
         settings: how the server behaves.
         service: a service made from the same settings, when the caller has opened one already.
+        ports: the dialects that are spoken at the root of a port of their own, by port.
+
+    Raises:
+        ConfigurationError: the settings of a dialect cannot be used.
     """
     service = service or create_service(settings)
     app = FastAPI(
@@ -53,33 +72,66 @@ def create_app(settings: Settings, service: GenerationService | None = None) -> 
         redoc_url=None,
         generate_unique_id_function=openapi.operation_id,
     )
-    app.state.service = service
-    app.state.streams = Streams(settings.max_streams)
-    app.state.metrics = Metrics()
+    state = app.state
+    state.service = service
+    state.streams = Streams(settings.max_streams)
+    state.metrics = Metrics()
+    state.guard = Guard(settings)
+    limits = loading.rate_limits(settings, service.plugins.dialects.values())
+    state.limiter = RateLimiter(limits)
+    state.spoken = loading.load(
+        settings,
+        service.plugins,
+        service,
+        guard=state.guard,
+        limiter=state.limiter,
+        streams=state.streams,
+    )
+    _add_routes(app, state.spoken)
+    _add_middleware(app, settings, ports)
+    return app
+
+
+def _add_routes(app: FastAPI, spoken: Mapping[str, Spoken]) -> None:
     problems.install(app)
-    for router in (*api.routers(), web.pages()):
+    for router in api.routers():
         app.include_router(router)
-    openapi.install(app)
+    # Before any dialect's route is there: this is the document of our own API.
+    openapi.install(app, [*app.routes])
+    for each in spoken.values():
+        for face in each.faces.main:
+            app.include_router(face.router)
+    app.include_router(documents(spoken))
+    app.include_router(web.pages({name: each.dialect.title for name, each in spoken.items()}))
+
+
+def _add_middleware(app: FastAPI, settings: Settings, ports: Mapping[int, str]) -> None:
+    """What every request passes, the last of these first."""
+    spoken: Mapping[str, Spoken] = app.state.spoken
+    own = {port: own_application(spoken[name], app.state) for port, name in ports.items()}
+    app.add_middleware(PortSwitch, by_port=own)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    if settings.allowed_origins:  # the cross-origin headers of the default come with the listeners
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=[origin.rstrip("/") for origin in settings.allowed_origins],
-            allow_methods=["*"],
-            allow_headers=["*"],
-        )
+    app.add_middleware(BodyTimeout, seconds=settings.body_timeout)
+    cors.add(app, settings)
     app.add_middleware(HostGuard, settings=settings)
+    faces = {name: each.faces for name, each in spoken.items()}
+    app.add_middleware(Reception, native=problems.render, faces=faces, ports=ports)
     app.add_middleware(RequestCounter, metrics=app.state.metrics)
     app.add_middleware(SecurityHeaders)
-    return app
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: GenerationService = app.state.service
+    spoken: Mapping[str, Spoken] = app.state.spoken
     await service.start()
     try:
-        yield
+        app.state.guard.begin(Authenticator(service.settings, service.keys, service.memory))
+        async with contextlib.AsyncExitStack() as stack:
+            for each in spoken.values():
+                if each.faces.lifespan is not None:
+                    await stack.enter_async_context(each.faces.lifespan())
+            yield
     finally:
         await service.stop()
 

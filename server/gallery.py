@@ -145,6 +145,22 @@ class Gallery:
             found[record.job_id].append(record)
         return found
 
+    def named(self, filename: str) -> ImageRecord:
+        """The image with this file name.
+
+        Raises:
+            ImageNotFound
+        """
+        return self._one(images.c.filename == filename, filename)
+
+    def numbered(self, number: int) -> ImageRecord:
+        """The image with this row id.
+
+        Raises:
+            ImageNotFound
+        """
+        return self._one(images.c.id == number, str(number))
+
     def image_path(self, filename: str) -> Path:
         """Where the PNG of a known image lies.
 
@@ -203,10 +219,16 @@ class Gallery:
         newest = select(images).where(images.c.model == model)
         records = self._records(newest.order_by(images.c.id.desc()).limit(HISTORY))
         rates = sorted(
-            record.seconds / (record.recipe["steps"] * record.width * record.height)
+            record.seconds / (record.recipe.get("steps", 1) * record.width * record.height)
             for record in records
         )
         return rates[len(rates) // 2] if rates else None
+
+    def _one(self, condition: ColumnElement[bool], name: str) -> ImageRecord:
+        found = self._records(select(images).where(condition))
+        if not found:
+            raise _unknown(name)
+        return found[0]
 
     def _records(self, query: Select[Any]) -> list[ImageRecord]:
         with self._database.reading() as connection:

@@ -5,45 +5,52 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from filelock import FileLock
 
 from server import datafolder
+from server.callers import LOCAL, Caller
 from server.catalog import ModelCatalog
 from server.config import Settings
 from server.database import Database
+from server.enrichment.enricher import Enriched, Enricher
+from server.enrichment.styles import DEFAULT
+from server.enrichment.wish import MAX_LENGTH
 from server.errors import (
     JobAlreadyEnded,
     JobFailure,
     JobNotFound,
-    ModelNotFound,
 )
-from server.gallery import Filters, Gallery, ImagePage
+from server.gallery import Gallery
 from server.inputs import InputImages
-from server.jobs.intake import Intake
+from server.jobs.intake import Asked, Intake
 from server.jobs.manager import JobManager, QueueState
 from server.jobs.store import JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
+from server.keys.store import KeyStore
 from server.lora_choices import LoraChoices
-from server.lora_errors import LoraNotFound
 from server.lora_requests import LoraRequests
 from server.loras.adding import LoraAdder
 from server.loras.configured import configured
 from server.loras.references import LoraReference, read_remote
 from server.loras.registry import LoraRegistry
 from server.memory import Memory
+from server.pictures import Pictures
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor
-from server.records import ImageRecord, Job, JobStatus
+from server.records import ImageRecord, Job, JobStatus, Origin
 from server.residency import ModelStatus, Residency
 from server.snapshots import JobSnapshot, ModelState, PluginFault
 from server.storage import ImageFiles
 
 #: Seconds that running jobs get to end when the server stops; what is left is put back.
 DRAIN = 4.0
+
+#: Of requests through our own API.
+NO_ORIGIN = Origin()
 
 #: Seconds that a cancel waits for the running step to end.
 CANCEL_WAIT = 5.0
@@ -64,6 +71,7 @@ class GenerationService:
         self.catalog = catalog
         self._executor = executor
         self._residency = Residency(catalog)
+        self._enricher = Enricher(settings.enrich)
         self._lock: FileLock | None = None
 
     # --- life ------------------------------------------------------------------------------
@@ -87,6 +95,8 @@ class GenerationService:
             self._family_fault,
             configured(self.settings.loras, self.settings.civitai_url),
         )
+        self.keys = KeyStore(self._database)
+        self.pictures = Pictures(self._gallery, self.catalog, self.loras)
         self.manager = JobManager(
             store=self._store,
             gallery=self._gallery,
@@ -116,8 +126,8 @@ class GenerationService:
             max_queued=self.settings.max_queued,
         )
         self._residency.downloading = self.manager.downloads.__contains__
-        self._memory = Memory(self._database)
-        self._residency.recall(self._memory)
+        self.memory = Memory(self._database)
+        self._residency.recall(self.memory)
         self._gallery.sweep()
         self._store.recover()
 
@@ -151,19 +161,23 @@ class GenerationService:
         body: Mapping[str, Any],
         *,
         idempotency_key: str | None = None,
-        scope: str = "anonymous",
+        caller: Caller = LOCAL,
+        origin: Origin = NO_ORIGIN,
     ) -> JobSnapshot:
         """Accept a request; when this returns, the job is on the disk and will end.
 
         Args:
             body: one model's parameters, and optionally `model`.
-            idempotency_key: a repeat with the same key and body returns the first job.
-            scope: whose keys these are.
+            idempotency_key: a repeat with the same key and body by the same caller returns the
+                first job.
+            caller: who asks, and how many jobs of theirs may wait.
+            origin: the API that the request came through; its `client` becomes the caller.
 
         Raises:
-            InvalidParameters, IdempotencyConflict, QueueFull, ShuttingDown
+            InvalidParameters, IdempotencyConflict, QueueFull, QuotaExceeded, ShuttingDown
         """
-        return await self._intake.submit(body, idempotency_key, scope)
+        origin = replace(origin, client=caller.id)
+        return await self._intake.submit(body, Asked(origin, caller.max_queued, idempotency_key))
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """What `submit` would do with this request.
@@ -205,6 +219,10 @@ class GenerationService:
                         if snapshot.status.ended:  # it was quicker
                             raise _ended(snapshot)
         return (await self.job(job_id))[1]
+
+    async def drop(self, job_id: str) -> bool:
+        """Cancel a job if it still waits; whether it did."""
+        return self.manager.waits(job_id) and await self.manager.cancel(job_id)
 
     async def delete_job(self, job_id: str) -> None:
         """Forget a job; a queued or running one is cancelled. Its images stay.
@@ -259,6 +277,16 @@ class GenerationService:
         reference = read_remote(ref, self.settings.civitai_url)
         return await self.manager.lora_downloads.submit(reference)
 
+    async def enrich(
+        self, prompt: str, style: str = DEFAULT, *, limit: int = MAX_LENGTH
+    ) -> Enriched:
+        """A prompt written out; see `Enricher.enrich`.
+
+        Raises:
+            InvalidParameters
+        """
+        return await self._enricher.enrich(prompt, style, limit=limit)
+
     # --- queue -----------------------------------------------------------------------------
 
     async def queue(self) -> QueueState:
@@ -275,51 +303,6 @@ class GenerationService:
         self.manager.resume()
         return await self.queue()
 
-    # --- gallery ---------------------------------------------------------------------------
-
-    async def images(
-        self,
-        *,
-        limit: int,
-        offset: int = 0,
-        cursor: str | None = None,
-        q: str | None = None,
-        model: str | None = None,
-        lora: str | None = None,
-    ) -> ImagePage:
-        """Images, newest first. `q`: every word begins a word of the prompt or the model; `lora`
-        is any name of a LoRA, or the id of one that is gone."""
-        with contextlib.suppress(LoraNotFound):
-            lora = lora and (await asyncio.to_thread(self.loras.find, lora)).id
-        filters = Filters(q, self._card_id(model), lora)
-        return await asyncio.to_thread(
-            self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor
-        )
-
-    async def image_file(self, filename: str) -> Path:
-        """Where the image's PNG lies.
-
-        Raises:
-            ImageNotFound
-        """
-        return await asyncio.to_thread(self._gallery.image_path, filename)
-
-    async def thumb_file(self, filename: str) -> Path:
-        """Where the image's WebP thumbnail lies.
-
-        Raises:
-            ImageNotFound
-        """
-        return await asyncio.to_thread(self._gallery.thumb_path, filename)
-
-    async def delete_image(self, filename: str) -> None:
-        """Delete an image with its thumbnail and row; its job stays in the history.
-
-        Raises:
-            ImageNotFound
-        """
-        await asyncio.to_thread(self._gallery.delete, filename)
-
     # --- models ----------------------------------------------------------------------------
 
     @property
@@ -332,13 +315,13 @@ class GenerationService:
         return self._residency.all()
 
     async def load(self, model: str) -> ModelStatus:
-        """Make this the current model, also after a restart, and load it when nothing runs; its
-        files are downloaded first where they are missing.
+        """Load a model when nothing runs; its files are downloaded first where they are missing.
+        One that makes images from words becomes the current model, also after a restart.
 
         Raises:
             ModelNotFound
         """
-        card_id = await self._residency.choose(model, self._memory)
+        card_id = await self._residency.choose(model, self.memory)
         missing = await self.manager.downloads.missing(card_id)
         self.manager.downloads.want(card_id if missing else None)
         if not missing:
@@ -384,12 +367,6 @@ class GenerationService:
         self._residency.fetched(model, failure)
         if self.manager.downloads.unwant(model) and failure is None:
             self._executor.load(model)
-
-    def _card_id(self, name: str | None) -> str | None:
-        try:
-            return None if name is None else self.catalog.find(name)[1].id
-        except ModelNotFound:
-            return name  # images of a model that is not installed any more
 
 
 def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:

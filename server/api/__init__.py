@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from server.api import (
+    enrich,
     generate,
     images,
     info,
@@ -21,6 +22,6 @@ from server.api import (
 
 def routers() -> list[APIRouter]:
     """Every route of the native API, in the order in which the documentation shows them."""
-    first = (info, generate, jobs, queue, streams, images, models)
+    first = (info, generate, enrich, jobs, queue, streams, images, models)
     modules = (*first, loras, lora_downloads, system, metrics)
     return [module.router for module in modules]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 
+from server.http.rate_limit import RateLimiter
 from server.http.sse import Streams
 from server.service import GenerationService
 
@@ -27,6 +28,11 @@ def _service(request: Request) -> GenerationService:
 def _streams(request: Request) -> Streams:
     streams: Streams = request.app.state.streams
     return streams
+
+
+def _limiter(request: Request) -> RateLimiter:
+    limiter: RateLimiter = request.app.state.limiter
+    return limiter
 
 
 def _last_event_id(
@@ -53,6 +59,7 @@ def _clamp_offset(offset: int) -> int:
     return min(offset, MAX_OFFSET)
 
 
+Limiter = Annotated[RateLimiter, Depends(_limiter)]
 Service = Annotated[GenerationService, Depends(_service)]
 LastEventId = Annotated[OptionalText, Depends(_last_event_id)]
 OpenStreams = Annotated[Streams, Depends(_streams)]

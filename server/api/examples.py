@@ -48,7 +48,7 @@ def examples(catalog: ModelCatalog) -> dict[str, dict[str, Any]]:
     for card_id in ids:
         for number, body in enumerate(_of_model(catalog, card_id), start=1):
             found[f"{card_id}-{number}"] = {
-                "summary": f"{card_id}: {body['prompt']}",
+                "summary": f"{card_id}: {body.get('prompt', 'an image without words')}",
                 "value": body,
             }
     for number, (summary, body) in enumerate(GUIDE.items(), start=1):

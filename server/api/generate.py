@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.api import schemas
-from server.api.dependencies import OptionalText, Service
+from server.api.dependencies import Limiter, OptionalText, Service
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import (
     BodyTooLarge,
     IdempotencyConflict,
@@ -21,10 +22,15 @@ from server.errors import (
     ShuttingDown,
     UnsupportedMediaType,
 )
+from server.http.access import needs
+from server.http.guard import caller_of
 from server.http.request_body import read_request
+from server.http.routes import router as guarded_router
+from server.limit_errors import QuotaExceeded, RateLimited
+from server.records import NATIVE
 from server.snapshots import JobSnapshot
 
-router = APIRouter(tags=["jobs"])
+router = guarded_router(tags=["jobs"])
 
 
 @router.post(
@@ -40,14 +46,18 @@ router = APIRouter(tags=["jobs"])
             UnsupportedMediaType,
             InvalidParameters,
             IdempotencyConflict,
+            RateLimited,
+            QuotaExceeded,
             QueueFull,
             ShuttingDown,
         ),
     },
 )
+@needs(Scope.GENERATE, takes_images=True)
 async def generate(
     request: Request,
     service: Service,
+    limiter: Limiter,
     dry_run: Annotated[
         bool, Query(description="Answer 200 with what would run, and run nothing.")
     ] = False,
@@ -67,7 +77,11 @@ async def generate(
     body = await read_request(request, service.catalog.image_words)
     if dry_run:
         return JSONResponse(asdict(await service.plan(body)))
-    snapshot = await service.submit(body, idempotency_key=idempotency_key or None)
+    caller = caller_of(request)
+    with limiter.place(NATIVE, caller):
+        snapshot = await service.submit(
+            body, idempotency_key=idempotency_key or None, caller=caller
+        )
     return JSONResponse(accepted(snapshot), status_code=202)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
 from server.api.dependencies import Cursor, Limit, Offset, OptionalText, Service
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import ImageNotFound, InvalidParameters, RangeNotSatisfiable
+from server.http.access import needs, serves_image
 from server.http.files import immutable_file
+from server.http.routes import router as guarded_router
 from server.records import image_object
 
-router = APIRouter(tags=["gallery"])
+router = guarded_router(tags=["gallery"])
 
 FILE_REFUSALS = refusals(ImageNotFound, RangeNotSatisfiable)
 
@@ -25,6 +28,7 @@ FILE_REFUSALS = refusals(ImageNotFound, RangeNotSatisfiable)
     summary="List images",
     responses={200: {"model": schemas.ImagePage}, **refusals(InvalidParameters)},
 )
+@needs(Scope.READ)
 async def list_images(
     service: Service,
     *,
@@ -38,7 +42,7 @@ async def list_images(
     lora: Annotated[OptionalText, Query(description="Only images made with this adapter.")] = None,
 ) -> JSONResponse:
     """Lists finished images with their recipes, newest first. `total` counts all that match."""
-    page = await service.images(
+    page = await service.pictures.page(
         limit=limit, offset=offset, cursor=cursor, q=q, model=model, lora=lora
     )
     return JSONResponse(
@@ -62,10 +66,11 @@ async def list_images(
     },
 )
 @router.head("/api/images/{filename}", include_in_schema=False)
+@serves_image
 async def show_image(request: Request, service: Service, filename: str) -> Response:
     """Serves the full-size image. It never changes: cache it for good. Understands `Range` and
     `If-None-Match`."""
-    path = await service.image_file(filename)
+    path = await service.pictures.file(filename)
     return await immutable_file(request, path, "image/png")
 
 
@@ -79,10 +84,11 @@ async def show_image(request: Request, service: Service, filename: str) -> Respo
     },
 )
 @router.head("/api/thumbs/{filename}", include_in_schema=False)
+@serves_image
 async def show_thumb(request: Request, service: Service, filename: str) -> Response:
     """Serves the small version of an image, under the image's own file name; its longest edge is
     min(320, half the image's) pixels."""
-    path = await service.thumb_file(filename)
+    path = await service.pictures.thumb(filename)
     return await immutable_file(request, path, "image/webp")
 
 
@@ -92,7 +98,8 @@ async def show_thumb(request: Request, service: Service, filename: str) -> Respo
     summary="Delete an image",
     responses={204: {"description": "The image is gone."}, **refusals(ImageNotFound)},
 )
+@needs(Scope.ADMIN)
 async def delete_image(service: Service, filename: str) -> Response:
     """Removes the image, its thumbnail and its row. The job that made it stays in the history."""
-    await service.delete_image(filename)
+    await service.pictures.delete(filename)
     return Response(status_code=204)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import JSONResponse
 
 from server import __version__
@@ -13,13 +13,16 @@ from server.api import schemas
 from server.api.dependencies import OptionalText, Service
 from server.api.loras import lora_object
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import ModelNotFound
+from server.http.access import needs
+from server.http.routes import router as guarded_router
 from server.lora_choices import LoraChoices
 from server.plugins.types import ModelCard, ModelFamily, PluginRecord
 from server.residency import ModelStatus
 from server.service import GenerationService
 
-router = APIRouter(tags=["info"])
+router = guarded_router(tags=["info"])
 
 
 @router.get(
@@ -27,6 +30,7 @@ router = APIRouter(tags=["info"])
     summary="The server and one model's parameters",
     responses={200: {"model": schemas.Info}, **refusals(ModelNotFound)},
 )
+@needs(Scope.READ)
 async def info(
     service: Service,
     model: Annotated[

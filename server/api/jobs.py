@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
 from server.api.dependencies import Cursor, Limit, Service
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import InvalidParameters, JobAlreadyEnded, JobNotFound
+from server.http.access import needs
+from server.http.auth import need
+from server.http.guard import caller_of
+from server.http.routes import router as guarded_router
+from server.key_errors import ScopeMissing
 from server.records import Job, JobKind, JobStatus
 from server.wording import shown
 
-router = APIRouter(tags=["jobs"])
+router = guarded_router(tags=["jobs"])
 
 
 @router.get(
@@ -22,6 +29,7 @@ router = APIRouter(tags=["jobs"])
     summary="List jobs",
     responses={200: {"model": schemas.JobPage}, **refusals(InvalidParameters)},
 )
+@needs(Scope.READ)
 async def list_jobs(
     service: Service,
     status: Annotated[JobStatus | None, Query(description="Only jobs in this state.")] = None,
@@ -39,6 +47,7 @@ async def list_jobs(
     summary="One job",
     responses={200: {"model": schemas.JobDetail}, **refusals(JobNotFound)},
 )
+@needs(Scope.READ)
 async def show_job(service: Service, job_id: str) -> JSONResponse:
     """Shows the job's newest snapshot and the complete parameters it runs with."""
     job, snapshot = await service.job(job_id)
@@ -48,11 +57,19 @@ async def show_job(service: Service, job_id: str) -> JSONResponse:
 @router.post(
     "/api/jobs/{job_id}/cancel",
     summary="Cancel a job",
-    responses={200: {"model": schemas.Snapshot}, **refusals(JobNotFound, JobAlreadyEnded)},
+    responses={
+        200: {"model": schemas.Snapshot},
+        **refusals(JobNotFound, JobAlreadyEnded, ScopeMissing),
+    },
 )
-async def cancel_job(service: Service, job_id: str) -> JSONResponse:
+@needs(Scope.GENERATE)
+async def cancel_job(request: Request, service: Service, job_id: str) -> JSONResponse:
     """Cancels a queued or running job, within one step, and answers with its snapshot. Images it
-    has finished stay in the gallery."""
+    has finished stay in the gallery. Other callers' jobs are for keys with the scope `admin`."""
+    job, _ = await service.job(job_id)
+    caller = caller_of(request)
+    if job.origin.client != caller.id:
+        need(caller, Scope.ADMIN)
     snapshot = await service.cancel(job_id)
     return JSONResponse(snapshot.as_dict())
 
@@ -63,6 +80,7 @@ async def cancel_job(service: Service, job_id: str) -> JSONResponse:
     summary="Delete a job",
     responses={204: {"description": "The job is gone."}, **refusals(JobNotFound)},
 )
+@needs(Scope.ADMIN)
 async def delete_job(service: Service, job_id: str) -> Response:
     """Removes a job from the history; a queued or running one is cancelled first. Its images stay
     in the gallery."""

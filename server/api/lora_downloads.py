@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -13,6 +12,7 @@ from server.api import schemas
 from server.api.dependencies import Service
 from server.api.generate import accepted
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import (
     BodyTooLarge,
     InvalidParameters,
@@ -22,11 +22,13 @@ from server.errors import (
     ShuttingDown,
     UnsupportedMediaType,
 )
+from server.http.access import needs
 from server.http.json_body import read_object
-from server.loras.edits import problems
+from server.http.routes import router as guarded_router
 from server.loras.references import FORMS
+from server.wording import problems
 
-router = APIRouter(tags=["loras"])
+router = guarded_router(tags=["loras"])
 
 
 class WantedLora(BaseModel):
@@ -68,6 +70,7 @@ BODY = {
     },
     openapi_extra=BODY,
 )
+@needs(Scope.ADMIN)
 async def add_lora(request: Request, service: Service) -> JSONResponse:
     """Brings a LoRA to this machine, in a job of kind `download` that runs beside the queue. Follow
     it at its `sse_url`: `download` has the bytes and the speed, and at the end `lora` the id for

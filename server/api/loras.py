@@ -7,13 +7,14 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
 from server.api.dependencies import Cursor, Limit, Offset, OptionalText, Service
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import (
     InvalidParameters,
     MalformedRequest,
@@ -21,14 +22,16 @@ from server.errors import (
     RangeNotSatisfiable,
     UnsupportedMediaType,
 )
+from server.http.access import needs
 from server.http.files import changing_file
 from server.http.json_body import read_object
+from server.http.routes import router as guarded_router
 from server.lora_errors import LoraBundled, LoraNotFound, LoraNotRemoved, LoraPreviewNotFound
 from server.lora_requests import TRIGGER_WEIGHT, WEIGHT
 from server.loras.edits import LoraEdits
 from server.loras.record import LoraRecord
 
-router = APIRouter(tags=["loras"])
+router = guarded_router(tags=["loras"])
 
 #: How the documentation shows the body of a change.
 EDITS = {
@@ -47,6 +50,7 @@ EDITS = {
         **refusals(ModelNotFound, InvalidParameters),
     },
 )
+@needs(Scope.READ)
 async def list_loras(
     service: Service,
     *,
@@ -91,6 +95,7 @@ async def list_loras(
     summary="Look for LoRAs",
     responses={200: {"model": schemas.RescanSummary}},
 )
+@needs(Scope.ADMIN)
 async def rescan_loras(service: Service) -> JSONResponse:
     """Looks at the folders of LoRAs, reads what is new or has changed, and answers when all of it
     is listed. It happens by itself too, unless `watch_loras` is off or the files lie on another
@@ -103,6 +108,7 @@ async def rescan_loras(service: Service) -> JSONResponse:
     summary="One LoRA",
     responses={200: {"model": schemas.Lora}, **refusals(LoraNotFound)},
 )
+@needs(Scope.READ)
 async def show_lora(service: Service, lora: str) -> JSONResponse:
     """Shows what is known of a LoRA: by its id, `civitai_{model}` of a model with one version here,
     its file name, or its name."""
@@ -118,6 +124,7 @@ async def show_lora(service: Service, lora: str) -> JSONResponse:
     },
     openapi_extra=EDITS,
 )
+@needs(Scope.ADMIN)
 async def edit_lora(request: Request, service: Service, lora: str) -> JSONResponse:
     """Changes what is known of a LoRA, and answers with all of it. Nothing found later replaces
     what you set here, until null takes it back. It belongs to the file's contents: the file may be
@@ -135,6 +142,7 @@ async def edit_lora(request: Request, service: Service, lora: str) -> JSONRespon
         **refusals(LoraNotFound, LoraBundled, LoraNotRemoved),
     },
 )
+@needs(Scope.ADMIN)
 async def delete_lora(
     service: Service,
     lora: str,
@@ -161,6 +169,7 @@ async def delete_lora(
     },
 )
 @router.head("/api/loras/{lora}/preview", include_in_schema=False)
+@needs(Scope.READ)
 async def show_preview(request: Request, service: Service, lora: str) -> Response:
     """Serves the picture that lies beside the file. It may change: ask with `If-None-Match`."""
     picture = await asyncio.to_thread(service.loras.preview, lora)

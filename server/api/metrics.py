@@ -7,14 +7,17 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server import callers
 from server.api.dependencies import OpenStreams, Service
+from server.http.access import needs
+from server.http.routes import router as guarded_router
 from server.jobs.manager import QueueState
 from server.records import JobKind
 from server.service import GenerationService
@@ -124,7 +127,7 @@ async def _observing(app: FastAPI) -> AsyncIterator[None]:
             await observer
 
 
-router = APIRouter(tags=["system"], lifespan=_observing)
+router = guarded_router(tags=["system"], lifespan=_observing)
 
 
 @router.get(
@@ -133,9 +136,10 @@ router = APIRouter(tags=["system"], lifespan=_observing)
     response_class=Response,
     responses={200: {"description": "Samples.", "content": TEXT}},
 )
+@needs(callers.Scope.READ)
 async def metrics(request: Request, service: Service, streams: OpenStreams) -> Response:
     """Numbers in Prometheus' text format: jobs, queue, images, streams, requests, durations."""
-    page = await service.images(limit=1)
+    page = await service.pictures.page(limit=1)
     numbers: Metrics = request.app.state.metrics
     text = numbers.text(await service.queue(), page.total, streams.open)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

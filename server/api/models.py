@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
-from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
 from server.api.dependencies import Service
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import ModelNotFound
+from server.http.access import needs
+from server.http.routes import router as guarded_router
 
-router = APIRouter(tags=["models"])
+router = guarded_router(tags=["models"])
 
 
 @router.get("/api/models", summary="List models", responses={200: {"model": schemas.ModelList}})
+@needs(Scope.READ)
 async def list_models(service: Service) -> JSONResponse:
     """Lists every model with its state, the reason where it cannot be used, and the bytes of its
     weights in memory and on the disk."""
@@ -36,6 +39,7 @@ async def list_models(service: Service) -> JSONResponse:
         **refusals(ModelNotFound),
     },
 )
+@needs(Scope.READ)
 async def show_schema(service: Service, model: str) -> JSONResponse:
     """Answers with the JSON Schema of requests to this model (id or alias)."""
     return JSONResponse(service.catalog.schema(model), media_type="application/schema+json")
@@ -47,9 +51,11 @@ async def show_schema(service: Service, model: str) -> JSONResponse:
     summary="Make a model the current one",
     responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
 )
+@needs(Scope.ADMIN)
 async def load_model(service: Service, model: str) -> JSONResponse:
     """Makes this model the one that requests without `model` go to, also after a restart, and
-    loads it as soon as nothing runs; it is downloaded first where it is missing."""
+    loads it as soon as nothing runs; it is downloaded first where it is missing. A model that makes
+    no images from words, like an upscaler, is loaded only."""
     return JSONResponse(asdict(await service.load(model)), status_code=202)
 
 
@@ -59,6 +65,7 @@ async def load_model(service: Service, model: str) -> JSONResponse:
     summary="Free a model's memory",
     responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
 )
+@needs(Scope.ADMIN)
 async def unload_model(service: Service, model: str) -> JSONResponse:
     """Frees the model's memory as soon as nothing runs, and stops its download unless jobs wait
     for it. The current model stays the same."""

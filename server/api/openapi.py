@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from server.api import schemas
 from server.api.examples import examples
@@ -29,6 +30,7 @@ Errors are `application/problem+json`; their codes are explained at [/docs/error
 TAGS = [
     {"name": "info", "description": "What this server is and accepts."},
     {"name": "jobs", "description": "Submit, look at, cancel, forget."},
+    {"name": "prompts", "description": "Write them out."},
     {"name": "queue", "description": "Numbers, pause, resume."},
     {"name": "streams", "description": "Server-sent events: progress with previews, new images."},
     {"name": "gallery", "description": "Finished images, their files and recipes."},
@@ -51,25 +53,25 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def install(app: FastAPI) -> None:
-    """Make `app.openapi()` (and `/openapi.json`) the complete document."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make `app.openapi()` (and `/openapi.json`) the complete document of these routes."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = build(app, app.state.service.catalog)
+            app.openapi_schema = build(app, routes, app.state.service.catalog)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
 
 
-def build(app: FastAPI, catalog: ModelCatalog) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the application's routes and the catalog's models."""
+def build(app: FastAPI, routes: Sequence[BaseRoute], catalog: ModelCatalog) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these routes and the catalog's models."""
     document = get_openapi(
         title=app.title,
         version=app.version,
         summary="Generate images, watch them develop, keep them.",
         description=DESCRIPTION,
-        routes=app.routes,
+        routes=routes,
         tags=TAGS,
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     )

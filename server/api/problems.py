@@ -1,80 +1,58 @@
-"""Errors of the native API, and of every path that no API owns, as problem+json."""
+"""Errors that no route has answered, in the words of the API that the request is for: those of the
+routes themselves, an unknown path, a wrong method."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from server.errors import (
-    BodyTooLarge,
-    DarkroomError,
-    InvalidParameters,
-    MalformedRequest,
-    MethodNotAllowed,
-    NotFound,
-    RequestError,
-    UnsupportedMediaType,
-)
-from server.http.problem import ProblemResponse, render
+from server.errors import DarkroomError, MethodNotAllowed, NotFound
+from server.http import problem
+from server.http.faces import visit
+from server.http.translation import as_ours
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-#: The errors frameworks raise by status, as ours.
-BY_STATUS: dict[int, type[DarkroomError]] = {
-    error.status: error for error in (MalformedRequest, BodyTooLarge, UnsupportedMediaType)
-}
-
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every error as a problem."""
-    app.add_exception_handler(DarkroomError, _own)
-    app.add_exception_handler(RequestValidationError, _invalid)
+    """Make the application answer every error in the words of the API that owns the path."""
     app.add_exception_handler(HTTPException, _framework)
-    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(DarkroomError, _own)
     app.add_exception_handler(Exception, _unexpected)
 
 
+def render(error: DarkroomError, connection: HTTPConnection) -> Response:
+    """An error in the native API's shape."""
+    if type(error) is NotFound:
+        # Whatever API the client speaks, one of these fields is where it looks for the reason.
+        return problem.render(error, message=error.message, error=error.message)
+    return problem.render(error)
+
+
 async def _own(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DarkroomError)
-    return render(error)
-
-
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    problems = [
-        {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]}
-        for item in error.errors()
-    ]
-    return render(InvalidParameters(problems))
+    return visit(request).render(as_ours(error), request)
 
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    path = request.url.path
+    path, found = request.url.path, as_ours(error)
     if error.status_code == NotFound.status:
-        # Whatever API the client speaks, one of these fields is where it looks for the reason.
-        text = f"There is nothing at {path}. The API is described at /docs."
-        return render(NotFound(text), message=text, error=text)
+        found = NotFound(f"There is nothing at {path}. The API is described at /docs.")
     if error.status_code == MethodNotAllowed.status:
         allow = _methods(request)
         text = f"{path} has no method {request.method}, only {', '.join(allow)}."
-        return render(MethodNotAllowed(text, allow=allow))
-    fallback = RequestError if error.status_code < 500 else DarkroomError
-    return render(BY_STATUS.get(error.status_code, fallback)(str(error.detail)))
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    return render(MalformedRequest("The connection ended before the body did."))
+        found = MethodNotAllowed(text, allow=allow)
+    return visit(request).render(found, request)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     # Starlette raises the error again after this answer, and the server logs it with its traceback.
-    answer = ProblemResponse(DarkroomError("The server made a mistake; its log says more."))
+    found = DarkroomError("The server made a mistake; its log says more.")
+    answer = visit(request).render(found, request)
     # uvicorn drops the connection then; a client that is not told sends its next request into it.
     answer.headers["Connection"] = "close"
     return answer

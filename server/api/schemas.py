@@ -252,6 +252,39 @@ class LoraPage(Shape):
     next_cursor: str | None = Field(description="Null on the last page.")
 
 
+class EnrichedPrompt(Shape):
+    """A prompt that was written out."""
+
+    original_prompt: str = Field(examples=["a castle on a hill"])
+    enriched_prompt: str = Field(
+        description="What to generate with.",
+        examples=["a castle on a hill, epic fantasy scene, curling fog, golden light at dusk"],
+    )
+    style: str = Field(examples=["fantasy"])
+    source: str = Field(
+        description="Who wrote it: `template`, or the language model's name.",
+        examples=["template"],
+    )
+    warning: str | None = Field(description="Why a configured language model did not.")
+
+
+class Style(Shape):
+    """A style that prompts can be written out in."""
+
+    name: str = Field(examples=["fantasy"])
+    title: str = Field(examples=["Fantasy"])
+    example: str = Field(
+        description="What the templates make of `a castle on a hill`.",
+        examples=["a castle on a hill, epic fantasy scene, curling fog, golden light at dusk"],
+    )
+
+
+class StyleList(Shape):
+    """All styles."""
+
+    styles: list[Style]
+
+
 class RescanSummary(Shape):
     """What looking at the folders of LoRAs has found, in files."""
 

@@ -10,18 +10,20 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter
 from sse_starlette import ServerSentEvent
 from starlette.responses import Response
 
 from server.api.dependencies import LastEventId, OpenStreams, Service
 from server.api.refusals import refusals
+from server.callers import Scope
 from server.errors import JobNotFound, TooManyStreams
+from server.http.access import needs
+from server.http.routes import router as guarded_router
 from server.http.sse import EventStream
 from server.records import ImageRecord, image_object
 from server.snapshots import JobSnapshot
 
-router = APIRouter(tags=["streams"])
+router = guarded_router(tags=["streams"])
 
 #: A row number that SQLite can hold.
 ROW_NUMBER = re.compile(r"[0-9]{1,18}")
@@ -45,6 +47,7 @@ def _events(schema: str, example_id: str) -> dict[int | str, dict[str, Any]]:
     response_class=Response,
     responses=_events("Snapshot", "20260121_115610_abcd1234:1.7"),
 )
+@needs(Scope.READ)
 async def follow_jobs(service: Service, streams: OpenStreams) -> EventStream:
     """Streams the snapshots of all live jobs: the current ones at once, then each job's newest.
     The stream ends with the server. An event's id is `{job_id}:{attempt}.{seq}`."""
@@ -57,6 +60,7 @@ async def follow_jobs(service: Service, streams: OpenStreams) -> EventStream:
     response_class=Response,
     responses=_events("Image", "42"),
 )
+@needs(Scope.READ)
 async def follow_gallery(
     service: Service, streams: OpenStreams, last_event_id: LastEventId
 ) -> EventStream:
@@ -77,6 +81,7 @@ async def follow_gallery(
         **refusals(JobNotFound),
     },
 )
+@needs(Scope.READ)
 async def follow_job(
     service: Service, streams: OpenStreams, last_event_id: LastEventId, job_id: str
 ) -> Response:

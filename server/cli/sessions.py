@@ -138,4 +138,4 @@ class _Private:
         await self._service.cancel(job_id)
 
     async def fetch(self, filename: str) -> bytes:
-        return (await self._service.image_file(filename)).read_bytes()
+        return (await self._service.pictures.file(filename)).read_bytes()

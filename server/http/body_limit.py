@@ -6,7 +6,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import BodyTooLarge
-from server.http.problem import refuse
+from server.http.body_reader import BodyReader
+from server.http.faces import refuse
 
 
 class BodyLimit:
@@ -25,14 +26,7 @@ class BodyLimit:
         if declared.isdecimal() and int(declared) > self._limit:
             await refuse(self._error(), scope, receive, send)
             return
-        counter = _Counter(self._limit, receive, send)
-        try:
-            await self._app(scope, counter.receive, counter.send)
-        except Exception:
-            if not counter.exceeded:
-                raise
-        if counter.exceeded and not counter.answered:
-            await refuse(self._error(), scope, receive, send)
+        await _Counter(self._limit, self._error(), receive, send).run(self._app, scope)
 
     def _error(self) -> BodyTooLarge:
         return BodyTooLarge(
@@ -40,29 +34,17 @@ class BodyLimit:
         )
 
 
-class _Counter:
-    """Counts what the application reads. Frameworks turn errors of reading into answers of their
-    own; those are swallowed, so that every oversized body gets the same one."""
+class _Counter(BodyReader):
+    """Counts what the application reads."""
 
-    def __init__(self, limit: int, receive: Receive, send: Send) -> None:
+    def __init__(self, limit: int, error: BodyTooLarge, receive: Receive, send: Send) -> None:
+        super().__init__(receive, send)
         self._left = limit
-        self._receive = receive
-        self._send = send
-        self.answered = False
+        self._error = error
 
-    @property
-    def exceeded(self) -> bool:
-        return self._left < 0
-
-    async def receive(self) -> Message:
-        message = await self._receive()
+    async def read(self) -> Message:
+        message = await self.next_message()
         self._left -= len(message.get("body", b""))
-        if self.exceeded:
-            raise BodyTooLarge
+        if self._left < 0:
+            raise self._error
         return message
-
-    async def send(self, message: Message) -> None:
-        if self.exceeded and not self.answered:
-            return
-        self.answered = True
-        await self._send(message)

@@ -8,48 +8,36 @@ Origin header the first.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.config import Settings
 from server.errors import DarkroomError, ForeignHost, ForeignOrigin
-from server.http.problem import refuse
+from server.http.faces import refuse
+from server.http.origins import ForeignPages, is_loopback, parse_origin
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 NAME_AND_PORT = re.compile(r"[\w.:\-\[\]%]+", re.ASCII)
-DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class Origin(NamedTuple):
-    """What a browser calls the origin of a page."""
-
-    scheme: str
-    host: str
-    port: int | None
 
 
 class HostGuard:
     """Refuses requests addressed to foreign hosts, and changes asked for by foreign pages.
 
-    Unless origins are configured, pages of this machine may change things: what serves them could
-    send requests itself. With `insecure` every host passes, for the server may be reached under
-    any name then; a page of another origin still changes nothing.
+    With `insecure` every host passes, for the server may be reached under any name then; a page of
+    another origin still changes nothing, unless it is one of `ForeignPages`.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._any_host = settings.insecure
         base = parse_origin(settings.base_url) if settings.base_url else None
-        names = [*settings.allowed_hosts, settings.host]
+        listened = [entry.host for entry in settings.listen if entry.host is not None]
+        names = [*settings.allowed_hosts, settings.host, *listened]
         self._hosts = {_hostname(name) for name in names} | ({base.host} if base else set())
-        self._any_local_page = settings.allowed_origins is None
-        allowed = [parse_origin(origin) for origin in settings.allowed_origins or ()]
-        self._origins = {origin for origin in (base, *allowed) if origin is not None}
+        self._base = base
+        self._pages = ForeignPages(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -81,25 +69,10 @@ class HostGuard:
         return name != "" and (self._any_host or name in self._hosts or is_loopback(name))
 
     def _may_change(self, header: str, scheme: str, host: str) -> bool:
-        origin = parse_origin(header)
         scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
-        own = parse_origin(f"{scheme}://{host}")
-        if origin is None:
-            return False
-        is_local = self._any_local_page and is_loopback(origin.host)
-        return is_local or origin == own or origin in self._origins
-
-
-def parse_origin(url: str) -> Origin | None:
-    """The origin of a URL; None for `null` and for what is no URL."""
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    if not parts.scheme or not parts.hostname:
-        return None
-    return Origin(parts.scheme, parts.hostname.removesuffix("."), port)
+        origin = parse_origin(header)
+        is_own = origin is not None and origin in (parse_origin(f"{scheme}://{host}"), self._base)
+        return is_own or header in self._pages
 
 
 def _hostname(header: str) -> str:
@@ -112,13 +85,3 @@ def _hostname(header: str) -> str:
         bare = f"[{bare}]"
     origin = parse_origin(f"http://{bare}")
     return origin.host if origin else ""
-
-
-def is_loopback(name: str) -> bool:
-    """Whether this host name or IP address is reached from this machine alone."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

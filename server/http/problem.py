@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 from starlette.responses import JSONResponse
-from starlette.types import Receive, Scope, Send
 
 from server.errors import DarkroomError, InvalidParameters, Unavailable
 
@@ -48,11 +47,3 @@ def render(error: DarkroomError, /, **extra: Any) -> ProblemResponse:
     if error.status >= 500 and not isinstance(error, Unavailable):
         logger.error("a request failed: %s", error, exc_info=error)
     return ProblemResponse(error, **extra)
-
-
-async def refuse(error: DarkroomError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request that goes no further; a WebSocket handshake gets an HTTP 403."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": error.title})
-        return
-    await render(error)(scope, receive, send)

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.catalog import ModelCatalog, Resolved
-from server.errors import QueueFull, ShuttingDown
+from server.errors import ImageNotFound, QueueFull, ShuttingDown
 from server.gallery import Gallery
-from server.generation import GenerationParams
+from server.generation import MAX_PROMPT, ImageParams
 from server.inputs import InputImages
 from server.jobs import submission
 from server.jobs.manager import JobManager
 from server.jobs.store import IdempotencyKey, JobStore
 from server.jobs.submission import Plan
 from server.jobs.views import JobViews
+from server.limit_errors import QuotaExceeded
 from server.lora_requests import LoraRequests
-from server.records import Job
+from server.records import Job, Origin
 from server.residency import Residency
 from server.snapshots import JobSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a job, and how. `max_queued`: how many jobs of this client may wait, None any
+    number; `idempotency_key`: what the client calls the request."""
+
+    origin: Origin
+    max_queued: int | None = None
+    idempotency_key: str | None = None
 
 
 class Intake:
@@ -52,18 +63,17 @@ class Intake:
         self._max_queued = max_queued
         self._lock = asyncio.Lock()
 
-    async def submit(
-        self, body: Mapping[str, Any], idempotency_key: str | None, scope: str
-    ) -> JobSnapshot:
+    async def submit(self, body: Mapping[str, Any], asked: Asked) -> JobSnapshot:
         """See `GenerationService.submit`."""
-        key = submission.idempotency_key(idempotency_key, scope, body)
+        scope = asked.origin.client
+        key = submission.idempotency_key(asked.idempotency_key, scope, body)
         if key is not None:
             earlier = await asyncio.to_thread(self._store.find_by_key, key)
             if earlier is not None:
                 return await self._views.snapshot(earlier)
         resolved = self._catalog.resolve(body, self._residency.current)
         # A client that goes away must not leave a job in the database that nobody runs.
-        return await asyncio.shield(self._take(resolved, key))
+        return await asyncio.shield(self._take(resolved, asked, key))
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """See `GenerationService.plan`."""
@@ -79,10 +89,13 @@ class Intake:
         # Looking for the nearest of thousands of names takes a moment.
         return await asyncio.to_thread(self._loras.complete, resolved)
 
-    async def _accept(self, job: Job, key: IdempotencyKey | None) -> JobSnapshot:
-        # One at a time: the limit holds, and the queue has the order of the database.
+    async def _accept(
+        self, job: Job, max_queued: int | None, key: IdempotencyKey | None
+    ) -> JobSnapshot:
+        # One at a time: the limits hold, and the queue has the order of the database.
         async with self._lock:
             self._check_open()
+            self._check_quota(job.origin.client, max_queued)
             # First: whatever this raises, no row is left that nobody runs.
             missing = await self._manager.downloads.missing(job.model)
             created = await asyncio.to_thread(self._store.create, job, key)
@@ -90,24 +103,49 @@ class Intake:
                 return await self._views.snapshot(created)
             return self._manager.enqueue(created, download=missing)
 
-    async def _take(self, resolved: Resolved, key: IdempotencyKey | None) -> JobSnapshot:
+    async def _take(
+        self, resolved: Resolved, asked: Asked, key: IdempotencyKey | None
+    ) -> JobSnapshot:
         """Accept a request, with its images kept first; a refused one leaves none behind."""
         self._check_open()
         resolved = await self._completed(resolved)
         params, found = await self._images_of(resolved)
-        job = submission.new_job(replace(resolved, params=params))
+        job = submission.new_job(replace(resolved, params=params), asked.origin)
         kept = await asyncio.to_thread(self._inputs.keep, found) if found else {}
         try:
-            return await self._accept(job, key)
+            return await self._accept(job, asked.max_queued, key)
         except BaseException:
             await asyncio.to_thread(self._inputs.forget, kept)
             raise
 
-    async def _images_of(self, resolved: Resolved) -> tuple[GenerationParams, dict[str, bytes]]:
+    async def _images_of(self, resolved: Resolved) -> tuple[ImageParams, dict[str, bytes]]:
         if not resolved.params.image_sources:
             return resolved.params, {}
-        look_up = self._gallery.image_path
-        return await asyncio.to_thread(self._inputs.examine, resolved.params, look_up)
+        return await asyncio.to_thread(self._examine, resolved.params)
+
+    def _examine(self, params: ImageParams) -> tuple[ImageParams, dict[str, bytes]]:
+        if not params.prompt:
+            params = params.model_copy(update={"prompt": self._prompt_of(params.image_sources[0])})
+        return self._inputs.examine(params, self._gallery.image_path)
+
+    def _prompt_of(self, source: str) -> str:
+        """The prompt of an image of the gallery, by which people find what is made of it."""
+        try:
+            prompt: str = self._gallery.named(source).recipe["prompt"]
+        except ImageNotFound:
+            return ""
+        return prompt[:MAX_PROMPT]
+
+    def _check_quota(self, client: str, max_queued: int | None) -> None:
+        """
+        Raises:
+            QuotaExceeded: as many jobs of this client wait as may.
+        """
+        if max_queued is not None and self._manager.waiting_of(client) >= max_queued:
+            raise QuotaExceeded(
+                f"{max_queued} jobs of this key wait already, which is its quota. Try again when "
+                "one of them has begun."
+            )
 
     def _check_open(self) -> None:
         """

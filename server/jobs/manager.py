@@ -16,7 +16,7 @@ from server.errors import (
     WorkerLost,
 )
 from server.gallery import Gallery
-from server.generation import GenerationParams, LoraRef, Task
+from server.generation import ImageParams, LoraRef, Task
 from server.inputs import InputImages
 from server.jobs.attempt import Attempt, Outcome
 from server.jobs.downloads import Downloads
@@ -110,6 +110,14 @@ class JobManager:
     def waiting(self) -> int:
         """How many jobs wait."""
         return len(self._waiting)
+
+    def waits(self, job_id: str) -> bool:
+        """Whether this job waits."""
+        return job_id in self._waiting
+
+    def waiting_of(self, client: str) -> int:
+        """How many jobs of this client wait."""
+        return sum(job.origin.client == client for job in self._waiting)
 
     @property
     def running(self) -> int:
@@ -278,7 +286,7 @@ class JobManager:
             log.exception("job %s failed in an unforeseen way", attempt.job.id)
             return Outcome(JobStatus.FAILED, (DarkroomError.code, f"Internal error: {error!r}"))
 
-    async def _task(self, job: Job) -> Task[GenerationParams]:
+    async def _task(self, job: Job) -> Task[ImageParams]:
         task = self._catalog.task(job)
         return replace(
             task,

@@ -12,7 +12,7 @@ from server.catalog import Resolved
 from server.errors import InvalidParameters
 from server.generation import draw_seed
 from server.jobs.store import IdempotencyKey
-from server.records import Job, JobKind, JobStatus, new_job_id, now
+from server.records import Job, JobKind, JobStatus, Origin, new_job_id, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,21 @@ class Plan:
 def plan(resolved: Resolved, rate: float | None, *, needs_load: bool) -> Plan:
     """What `new_job` would run. `rate`: seconds per step and pixel, None without history."""
     params = resolved.params
-    work = params.steps * params.width * params.height * params.num_images
+    work, seconds = params.work, None
+    if rate is not None and work is not None:
+        seconds = round(rate * work, 2)
     return Plan(
         model=resolved.card.id,
         family=resolved.family.name,
         params=params.model_dump(mode="json"),
         warnings=resolved.warnings,
         needs_load=needs_load,
-        expected_seconds=None if rate is None else round(rate * work, 2),
+        expected_seconds=seconds,
     )
 
 
-def new_job(resolved: Resolved) -> Job:
-    """A job with its seed drawn, so that the recipe is complete before it is queued."""
+def new_job(resolved: Resolved, origin: Origin) -> Job:
+    """A job from `origin`, its seed drawn: the recipe is complete before it is queued."""
     params = resolved.params.model_dump(mode="json")
     if params["seed"] is None:
         params["seed"] = draw_seed()
@@ -56,6 +58,7 @@ def new_job(resolved: Resolved) -> Job:
         params=params,
         warnings=resolved.warnings,
         created_at=moment,
+        origin=origin,
     )
 
 

@@ -23,6 +23,9 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._jobs)
 
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._jobs
+
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
 

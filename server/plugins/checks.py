@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 from pydantic import ValidationError
 
-from server.generation import GenerationParams, LoraParams
+from server.generation import ImageParams, LoraParams
 from server.plugins import spec
 from server.plugins.types import LoraSupport, ModelCard, ModelFamily
 from server.wording import describe, summary
@@ -95,7 +95,7 @@ def _lora_params_faults(where: str, family: ModelFamily, params: type[Any]) -> I
 
 
 def _params_faults(where: str, family: ModelFamily, params: object) -> Iterator[str]:
-    if not (isinstance(params, type) and issubclass(params, GenerationParams)):
+    if not (isinstance(params, type) and issubclass(params, ImageParams)):
         yield f"{where}: `params` is {params!r}: make it a subclass of `darkroom.GenerationParams`."
         return
     yield from _lora_params_faults(where, family, params)
@@ -154,7 +154,7 @@ def card_faults(family: ModelFamily, card: object) -> Iterator[str]:
         )
 
 
-def default_problem(params: type[GenerationParams], values: Mapping[str, Any]) -> str:
+def default_problem(params: type[ImageParams], values: Mapping[str, Any]) -> str:
     """Why a request of defaults and `values` is refused, empty when it is accepted.
 
     It travels as a request does: as JSON, validated by the class.
@@ -169,7 +169,7 @@ def default_problem(params: type[GenerationParams], values: Mapping[str, Any]) -
     return ""
 
 
-def _explained(problem: dict[str, Any], params: type[GenerationParams]) -> dict[str, Any]:
+def _explained(problem: dict[str, Any], params: type[ImageParams]) -> dict[str, Any]:
     """`problem`, and for a word that is none the nearest."""
     if problem["type"] != "extra_forbidden" or len(problem["loc"]) > 1:
         return problem
@@ -178,14 +178,20 @@ def _explained(problem: dict[str, Any], params: type[GenerationParams]) -> dict[
     return {**problem, "msg": f"there is no such parameter{hint}"}
 
 
-def default_request(params: type[GenerationParams]) -> dict[str, Any]:
-    """The defaults of `params` as JSON-compatible data, with a prompt."""
+def default_request(params: type[ImageParams]) -> dict[str, Any]:
+    """The defaults of `params` as JSON-compatible data, with a prompt, and with the first example
+    of what else is required."""
     fields = params.model_fields
+    examples = {
+        name: field.examples[0]
+        for name, field in fields.items()
+        if field.is_required() and field.examples
+    }
     values = {
         name: field.get_default(call_default_factory=True, validated_data={})
         for name, field in fields.items()
         if not field.is_required()
     }
     prompt = values.get("prompt") or next(iter(fields["prompt"].examples or []), "a test picture")
-    built = params.model_construct(**{**values, "prompt": prompt})
+    built = params.model_construct(**{**examples, **values, "prompt": prompt})
     return built.model_dump(mode="json", warnings=False)

@@ -47,15 +47,16 @@ class Candidate:
     load: Callable[[], object]
 
 
-def find(plugin_folder: Path | None, package: str) -> Iterator[Candidate]:
-    """Every plugin: built-in families, installed ones, the user's own, each group by name."""
-    yield from _built_in(package)
+def found_plugins(plugin_folder: Path | None) -> Iterator[Candidate]:
+    """The plugins that do not come with the server: installed ones, then the user's own, each group
+    by name."""
     yield from _installed()
     if plugin_folder is not None:
         yield from _in_folder(plugin_folder.absolute())
 
 
-def _built_in(package: str) -> Iterator[Candidate]:
+def built_in_plugins(package: str) -> Iterator[Candidate]:
+    """The subpackages of a package, by name."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         path = f"{package}.{module.name}"
         if not module.name.startswith("_"):

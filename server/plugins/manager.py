@@ -23,10 +23,12 @@ from server.model_entry import ModelEntry
 from server.plugins import spec
 from server.plugins.checks import HEAVY, hook_faults
 from server.plugins.defaults import DefaultAnswers, Promise, checked_images, checked_pipeline
-from server.plugins.discovery import Candidate, Misplaced, find
+from server.plugins.dialects import DialectRegistry
+from server.plugins.discovery import Candidate, Misplaced, built_in_plugins, found_plugins
 from server.plugins.ledger import Ledger
 from server.plugins.registry import ModelRegistry
 from server.plugins.types import (
+    Dialect,
     FinishedJob,
     LoadContext,
     ModelCard,
@@ -43,12 +45,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: What hooks announce.
+ANNOUNCED = {"register_model_families": "ModelFamily", "register_dialects": "Dialect"}
+
 
 def discover(
     plugin_folder: Path | None = None,
     models: Iterable[ModelEntry] = (),
     *,
     package: str = "model_plugins",
+    dialects: str | None = None,
 ) -> PluginManager:
     """Find and announce every plugin.
 
@@ -56,12 +62,17 @@ def discover(
         plugin_folder: the user's folder of `.py` files and packages.
         models: the configuration's own models, and its words for models that plugins announce.
         package: the package whose subpackages are the built-in families.
+        dialects: the package whose subpackages are the built-in dialects; None leaves dialects
+            alone, those of other plugins too: workers need none.
 
     Raises:
         ConfigurationError: some of `models` do not fit the families.
     """
-    manager = PluginManager()
-    for candidate in find(plugin_folder, package):
+    manager = PluginManager(speaks=dialects is not None)
+    for built_in in filter(None, (package, dialects)):
+        for candidate in built_in_plugins(built_in):
+            manager.add(candidate)
+    for candidate in found_plugins(plugin_folder):
         manager.add(candidate)
     faults = []
     for entry in models:
@@ -81,14 +92,22 @@ class PluginManager:
         families: by name, in the order of announcement.
         cards: family and card by model id, in the order of announcement.
         configured: those of the cards that the configuration made or changed.
+        dialects: by name, in the order of announcement.
     """
 
     families: Mapping[str, ModelFamily]
     cards: Mapping[str, tuple[ModelFamily, ModelCard]]
     configured: Mapping[str, ModelCard]
+    dialects: Mapping[str, Dialect]
 
-    def __init__(self) -> None:
+    def __init__(self, *, speaks: bool = False) -> None:
+        """`speaks`: whether dialects are asked for."""
         self._registry = ModelRegistry()
+        self._dialects = DialectRegistry()
+        self.dialects = self._dialects.dialects
+        self._accepting = {"register_model_families": self._registry.accept}
+        if speaks:
+            self._accepting["register_dialects"] = self._dialects.accept
         self.families = self._registry.families
         self.cards = self._registry.cards
         self.configured = self._registry.configured
@@ -109,6 +128,14 @@ class PluginManager:
             KeyError: nobody did.
         """
         return self._registry.provider(family)
+
+    def dialect_provider(self, dialect: str) -> str:
+        """The name of the plugin that announced `dialect`.
+
+        Raises:
+            KeyError: nobody did.
+        """
+        return self._dialects.provider(dialect)
 
     def fault(self, provider: str, message: str) -> None:
         """Note a fault seen in use; the same one again changes nothing. Thread-safe."""
@@ -192,24 +219,22 @@ class PluginManager:
 
     def _announce(self, name: str) -> None:
         for hook, implementation in self._implementations(name):
-            if hook == "register_model_families":
-                for item in self._announced(name, implementation):
-                    for fault in self._registry.accept(name, item):
+            if (accept := self._accepting.get(hook)) is not None:
+                for item in self._announced(name, hook, implementation):
+                    for fault in accept(name, item):
                         self.fault(name, fault)
 
-    def _announced(self, name: str, implementation: pluggy.HookImpl) -> Iterable[object]:
+    def _announced(self, name: str, hook: str, implementation: pluggy.HookImpl) -> Iterable[object]:
         try:
             answer: Any = implementation.function()
             if isinstance(answer, Iterable):
                 return list(answer)
         except (Exception, SystemExit) as error:
             logger.info("Plugin %s cannot announce", name, exc_info=error)
-            self.fault(name, f"register_model_families raised {describe(error)}. Mend it.")
+            self.fault(name, f"{hook} raised {describe(error)}. Mend it.")
             return ()
-        self.fault(
-            name,
-            f"register_model_families returned {answer!r}: return a list of `ModelFamily`.",
-        )
+        record = ANNOUNCED[hook]
+        self.fault(name, f"{hook} returned {answer!r}: return a list of `{record}`.")
         return ()
 
     # --- in the worker -------------------------------------------------------------------

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from server.plugins.types import ModelFamily
+from server.plugins.types import Dialect, ModelFamily
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from server.generation import GenerationParams, Task
+    from server.generation import ImageParams, Task
     from server.plugins.types import (
         FinishedJob,
         LoadContext,
@@ -43,6 +43,15 @@ def register_model_families() -> Iterable[ModelFamily]:  # type: ignore[empty-bo
     """
 
 
+@hookspec
+def register_dialects() -> Iterable[Dialect]:  # type: ignore[empty-body]
+    """Announce other servers' APIs that this plugin speaks. Called once at start, in the server.
+
+    Import the web framework in the module that `Dialect.build` names, not here: workers import
+    plugins too.
+    """
+
+
 @hookspec(firstresult=True)
 def load_model(card: ModelCard, context: LoadContext) -> Pipeline | None:
     """Load the model of `card`; the first answer that is not None wins. Called in the worker.
@@ -53,7 +62,7 @@ def load_model(card: ModelCard, context: LoadContext) -> Pipeline | None:
 
 @hookspec(firstresult=True)
 def generate(
-    pipeline: Pipeline, task: Task[GenerationParams], on_step: StepListener
+    pipeline: Pipeline, task: Task[ImageParams], on_step: StepListener
 ) -> Iterator[Image] | None:
     """Make the images of `task`, one per `task.indices`; the first answer that is not None wins.
 
@@ -76,5 +85,6 @@ def image_added(image: NewImage) -> None:
 
 def hooks() -> dict[str, Any]:
     """Every hook's specification by name, for the manager and the reference."""
-    found = (register_model_families, load_model, generate, job_finished, image_added)
+    announcing = (register_model_families, register_dialects)
+    found = (*announcing, load_model, generate, job_finished, image_added)
     return {hook.__name__: hook for hook in found}

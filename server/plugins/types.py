@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from server.generation import GenerationParams, Task
+from pydantic import BaseModel
+
+from server.generation import ImageParams, Task
 from server.lora_names import LoraNames
 from server.model_entry import Offload
 from server.quantization import Quantization
+from server.rate_limits import RateLimits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -80,7 +83,7 @@ class ModelCard:
     training_resolution: int = 1024
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    params: type[GenerationParams] | None = None
+    params: type[ImageParams] | None = None
     components: Mapping[str, str] = field(default_factory=dict)
     dtype: str | None = None
     variant: str | None = None
@@ -235,7 +238,7 @@ class ModelFamily:
 
     name: str
     title: str
-    params: type[GenerationParams]
+    params: type[ImageParams]
     load: str
     cards: tuple[ModelCard, ...]
     latent_format: LatentFormat | None = None
@@ -244,9 +247,37 @@ class ModelFamily:
     capabilities: frozenset[str] = frozenset()
     loras: LoraSupport | None = None
 
-    def params_of(self, card: ModelCard) -> type[GenerationParams]:
+    def params_of(self, card: ModelCard) -> type[ImageParams]:
         """The class of requests to `card`."""
         return card.params or self.params
+
+    def begins_with_words(self, card: ModelCard) -> bool:
+        """Whether a prompt alone makes an image with `card`; else it needs an image, say."""
+        given = {"prompt", *card.defaults, *card.fixed}
+        fields = self.params_of(card).model_fields
+        return all(word in given or not field.is_required() for word, field in fields.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Another server's API, spoken on top of the same jobs.
+
+    Attributes:
+        name: its key, in lower case: `--listen NAME=PORT`, `[dialects.NAME]`, `/docs/NAME`.
+        title: its name for people.
+        build: `"module:callable"`, imported in the server only; called once as
+            `build(host: DialectHost) -> Faces`, both of `darkroom.dialects`.
+        options: what `[dialects.NAME]` may hold besides the words that all dialects have; None:
+            nothing.
+        rate_limits: how many jobs callers of each tier may submit, `10/minute; 100/hour`, unless
+            the configuration says otherwise. A tier that is not named has no limit.
+    """
+
+    name: str
+    title: str
+    build: str
+    options: type[BaseModel] | None = None
+    rate_limits: RateLimits = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

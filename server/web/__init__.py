@@ -5,6 +5,8 @@ Nothing comes from another host, and no page has a script of its own inside.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -14,29 +16,42 @@ from server.web import assets, documents
 
 OPENAPI_URL = "/openapi.json"
 
+BOTH = ["GET", "HEAD"]
 
-def pages() -> APIRouter:
-    """The routes of every page and of their files."""
+
+def pages(dialects: Mapping[str, str]) -> APIRouter:
+    """The routes of every page and of their files. `dialects`: titles by name, each of which has a
+    documentation of its own."""
     router = APIRouter(include_in_schema=False)
-    both = ["GET", "HEAD"]
-    router.add_api_route("/", _index, methods=both)
-    router.add_api_route("/docs", _swagger, methods=both)
-    router.add_api_route("/redoc", _redoc, methods=both)
-    router.add_api_route(CATALOGUE, _errors, methods=both)
-    router.add_api_route("/static/{folder}/{name}", _asset, methods=both)
+    router.add_api_route("/", _index, methods=BOTH)
+    router.add_api_route(CATALOGUE, _errors, methods=BOTH)
+    for name, title in dialects.items():
+        _document(router, title, f"/openapi/{name}.json", f"/{name}")
+    router.include_router(documentation("Darkroom", OPENAPI_URL))
     return router
+
+
+def documentation(title: str, openapi_url: str) -> APIRouter:
+    """The routes of the pages that show one OpenAPI document, and of their files."""
+    router = APIRouter(include_in_schema=False)
+    _document(router, title, openapi_url)
+    router.add_api_route("/static/{folder}/{name}", _asset, methods=BOTH)
+    return router
+
+
+def _document(router: APIRouter, title: str, openapi_url: str, suffix: str = "") -> None:
+    async def swagger() -> HTMLResponse:
+        return HTMLResponse(documents.swagger(title, openapi_url))
+
+    async def redoc() -> HTMLResponse:
+        return HTMLResponse(documents.redoc(title, openapi_url))
+
+    router.add_api_route(f"/docs{suffix}", swagger, methods=BOTH)
+    router.add_api_route(f"/redoc{suffix}", redoc, methods=BOTH)
 
 
 async def _index() -> HTMLResponse:
     return HTMLResponse(documents.index())
-
-
-async def _swagger() -> HTMLResponse:
-    return HTMLResponse(documents.swagger("Darkroom", OPENAPI_URL))
-
-
-async def _redoc() -> HTMLResponse:
-    return HTMLResponse(documents.redoc("Darkroom", OPENAPI_URL))
 
 
 async def _errors() -> HTMLResponse:

@@ -102,11 +102,11 @@ async def test_the_history_and_the_gallery_keep_as_much_as_is_set(tmp_path: Path
     async with running(tmp_path, keep_jobs=2, keep_images=1) as service:
         ids = [await make(service) for _ in range(4)]
         async with asyncio.timeout(10):  # the gallery is trimmed last, after the end of a job
-            while (await service.images(limit=10)).total > 1:
+            while (await service.pictures.page(limit=10)).total > 1:
                 await asyncio.sleep(0.01)
         kept, _ = await service.jobs(status=None, limit=10, cursor=None)
         assert [snapshot.job_id for snapshot in kept] == ids[:1:-1]
-        page = await service.images(limit=10)
+        page = await service.pictures.page(limit=10)
         assert [image.job_id for image in page.images] == ids[3:]
     assert [path.name for path in (tmp_path / "images").iterdir()] == [f"{ids[3]}_0.png"]
 
@@ -164,7 +164,8 @@ async def test_deleting_a_running_job_cancels_it_and_keeps_its_images(tmp_path: 
         await service.delete_job(job_id)
         with pytest.raises(JobNotFound):
             await service.job(job_id)
-        assert {image.job_id for image in (await service.images(limit=10)).images} == {job_id}
+        page = await service.pictures.page(limit=10)
+        assert {image.job_id for image in page.images} == {job_id}
 
 
 async def test_nothing_is_accepted_once_the_server_stops(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""Lets callers in who may use a route."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.requests import HTTPConnection
+
+from server.callers import Caller, Scope
+from server.config import Settings
+from server.errors import BodyTooLarge
+from server.http.access import SMALL_BODY, Access
+from server.http.auth import need
+
+
+class Identifies(Protocol):
+    """Tells who sends a request."""
+
+    async def caller(self, connection: HTTPConnection) -> Caller:
+        """Who sends this request.
+
+        Raises:
+            KeyMissing, KeyRefused, TooManyFailures
+        """
+
+
+class Guard:
+    """Asks every request who sends it and whether they may."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._identifies: Identifies
+
+    def begin(self, identifies: Identifies) -> None:
+        """Let `identifies` tell who sends requests, from now on; nobody is admitted before."""
+        self._identifies = identifies
+
+    async def admit(self, connection: HTTPConnection, access: Access) -> Caller:
+        """Who sends this request; from here on `caller_of` tells it.
+
+        Raises:
+            KeyMissing, KeyRefused, TooManyFailures, ScopeMissing: they may not use the route.
+        """
+        caller = Caller(f"address:{connection.client.host if connection.client else ''}")
+        scope = self._asked(access)
+        if scope is not None:
+            caller = await self._identifies.caller(connection)
+            need(caller, scope)
+        connection.state.caller = caller
+        return caller
+
+    def body_limit(self, access: Access) -> int:
+        """How many bytes the body of a request to such a route may have."""
+        most = self._settings.max_body_bytes
+        return most if access.takes_images else min(SMALL_BODY, most)
+
+    def too_large(self, access: Access) -> BodyTooLarge:
+        """The error of a larger body."""
+        setting = " (setting `max_body_bytes`)" if access.takes_images else " here"
+        return BodyTooLarge(
+            f"The body is larger than {self.body_limit(access)} bytes, the limit{setting}."
+        )
+
+    def _asked(self, access: Access) -> Scope | None:
+        if access.is_image and not self._settings.images_need_key:
+            return None
+        return access.scope
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Who sends a request that a `Guard` has admitted."""
+    caller: Caller = connection.state.caller
+    return caller

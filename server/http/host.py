@@ -1,0 +1,160 @@
+"""What a dialect is given: the server, as far as another server's API may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.requests import HTTPConnection, Request
+from starlette.websockets import WebSocket
+
+from server.callers import Scope
+from server.dialect_entry import DialectEntry
+from server.errors import DarkroomError
+from server.http import routes, waiting
+from server.http.access import Access
+from server.http.faces import Render, refuse, visit
+from server.http.guard import Guard, caller_of
+from server.http.rate_limit import RateLimiter
+from server.http.sse import Streams
+from server.plugins.types import Dialect, ModelCard, ModelFamily
+from server.records import Job, Origin
+from server.service import GenerationService
+from server.snapshots import JobSnapshot
+
+
+class DialectHost:
+    """The server, for one dialect.
+
+    Attributes:
+        name: the dialect's.
+        entry: its table `[dialects.NAME]`.
+        options: what that table holds besides, as the dialect's own class has it; None without one.
+        service: jobs, and with `service.pictures`, `service.catalog` and `service.loras` the
+            gallery, the models and the LoRAs.
+        streams: room for event streams.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        entry: DialectEntry,
+        options: BaseModel | None,
+        service: GenerationService,
+        *,
+        guard: Guard,
+        limiter: RateLimiter,
+        streams: Streams,
+    ) -> None:
+        self.name = dialect.name
+        self.title = dialect.title
+        self.entry = entry
+        self.options = options
+        self.service = service
+        self.streams = streams
+        self._guard = guard
+        self._limiter = limiter
+
+    # --- routes ----------------------------------------------------------------------------
+
+    def router(self, render: Render, **options: Any) -> APIRouter:
+        """A router whose routes let in whom they are for (every one is marked by `needs`,
+        `open_to_all` or `serves_image`) and whose errors have `render`'s shape.
+
+        Args:
+            render: turns an error into an answer.
+            options: of FastAPI's APIRouter: `prefix`, `tags`.
+        """
+        return routes.router(render, **options)
+
+    async def accept(self, websocket: WebSocket, scope: Scope) -> bool:
+        """Open a socket to a caller with this scope; others are refused, and False is returned."""
+        try:
+            await self._guard.admit(websocket, Access(scope))
+        except DarkroomError as error:
+            await refuse(error, websocket.scope, websocket.receive, websocket.send)
+            return False
+        await websocket.accept()
+        return True
+
+    # --- jobs ------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        connection: HTTPConnection,
+        body: Mapping[str, Any],
+        *,
+        named: str | None = None,
+        request: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobSnapshot:
+        """Submit a job for the caller of a request. Counts towards their rate limit if accepted.
+
+        Args:
+            connection: the request, admitted by its route or by `accept`.
+            body: one model's parameters in our words, and `model`, its id.
+            named: what the client called the model; None where it named none.
+            request: what the dialect needs of the request to answer about the job later.
+            idempotency_key: see `GenerationService.submit`.
+
+        Raises:
+            InvalidParameters, IdempotencyConflict, QueueFull, QuotaExceeded, RateLimited,
+            ShuttingDown
+        """
+        caller = caller_of(connection)
+        origin = Origin(self.name, caller.id, named, request or {})
+        with self._limiter.place(self.name, caller):
+            return await self.service.submit(
+                body, idempotency_key=idempotency_key, caller=caller, origin=origin
+            )
+
+    async def finished(self, request: Request, job_id: str) -> JobSnapshot:
+        """Wait for a job's end; see `server.http.waiting.finished`."""
+        return await waiting.finished(request, self.service, job_id)
+
+    async def leave(self, job_id: str) -> None:
+        """Say that nobody waits for a job any more: it is dropped if it has not begun."""
+        await waiting.leave(self.service, self.service.settings, job_id)
+
+    def is_mine(self, job: Job) -> bool:
+        """Whether the job came through this dialect."""
+        return job.origin.dialect == self.name
+
+    # --- words -----------------------------------------------------------------------------
+
+    def model(self, named: str | None) -> tuple[ModelFamily, ModelCard]:
+        """The model that a client means: by an alias of this dialect's configuration, an id or an
+        alias of a card; None means the dialect's own choice, else the current model.
+
+        Raises:
+            ModelNotFound
+        """
+        wanted = named or self.entry.model or self.service.current_model
+        return self.service.catalog.find(self.entry.aliases.get(wanted, wanted))
+
+    def model_names(self) -> dict[str, str]:
+        """Every name that `model` understands, and the id that it means: the configuration's
+        aliases, the cards' ids, and the cards' aliases."""
+        cards = [card for _, card in self.service.catalog.cards()]
+        own = {card.id: card.id for card in cards}
+        others = {alias: card.id for card in cards for alias in card.aliases}
+        return {**others, **own, **self.entry.aliases}
+
+    def model_name(self, job: Job) -> str:
+        """What this dialect calls a job's model: for its own jobs as the client did."""
+        return (self.is_mine(job) and job.origin.model) or job.model
+
+    def base_url(self, connection: HTTPConnection) -> str:
+        """The address that clients reach this server at, without a slash at the end: `base_url` of
+        the settings, else as the request says. On a port of the dialect's own always the latter."""
+        configured = self.service.settings.base_url
+        if configured is not None and visit(connection).dialect is None:
+            return configured.rstrip("/")
+        url = connection.base_url
+        return str(url.replace(scheme=url.scheme.replace("ws", "http"))).rstrip("/")
+
+    def rate_limit_headers(self, connection: HTTPConnection) -> dict[str, str]:
+        """`X-RateLimit-*` for the caller of a request; none without a limit."""
+        return self._limiter.headers(self.name, caller_of(connection))

@@ -1,0 +1,75 @@
+"""Requests that wait for their job's end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.requests import Request
+
+from server.config import Settings
+from server.errors import JobAlreadyEnded, JobNotFound
+from server.http.wait_errors import ClientGone, GenerationTimeout
+from server.service import GenerationService
+from server.snapshots import JobSnapshot
+
+
+async def finished(request: Request, service: GenerationService, job_id: str) -> JobSnapshot:
+    """The terminal snapshot of a job, for a request whose body has been read.
+
+    When the client goes away or the time is over, the job is dropped if it still waits; else it
+    goes on, unless `cancel_on_disconnect` says otherwise, and is found in the gallery.
+
+    Raises:
+        ClientGone: the client did not wait.
+        GenerationTimeout: `generation_timeout` is over.
+        JobNotFound: it was deleted meanwhile.
+        ShuttingDown: the server stops; the job goes on after its next start.
+    """
+    settings = service.settings
+    try:
+        async with asyncio.timeout(settings.generation_timeout):
+            found = await _unless_gone(request, service.wait(job_id))
+    except TimeoutError:
+        await leave(service, settings, job_id)
+        raise GenerationTimeout(
+            f"The image is not ready after {settings.generation_timeout:g} seconds "
+            f"(`generation_timeout`). The job {job_id} goes on if it has begun."
+        ) from None
+    except asyncio.CancelledError:
+        await asyncio.shield(leave(service, settings, job_id))
+        raise
+    if found is None:
+        await leave(service, settings, job_id)
+        raise ClientGone(f"The client of job {job_id} went away.")
+    return found
+
+
+async def leave(service: GenerationService, settings: Settings, job_id: str) -> None:
+    """Nobody waits for this job any more."""
+    if await service.drop(job_id) or not settings.cancel_on_disconnect:
+        return
+    with contextlib.suppress(JobAlreadyEnded, JobNotFound):
+        await service.cancel(job_id)
+
+
+async def _unless_gone(
+    request: Request, result: Coroutine[Any, Any, JobSnapshot]
+) -> JobSnapshot | None:
+    """What `result` gives; None when the client goes away before."""
+    waiting = asyncio.create_task(result)
+    gone = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+        return await waiting if waiting.done() else None
+    finally:
+        for task in (waiting, gone):
+            task.cancel()
+        await asyncio.gather(waiting, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

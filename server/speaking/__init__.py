@@ -1,0 +1,1 @@
+"""Sets up the dialects: what their plugins announce becomes routes, documents, applications."""
