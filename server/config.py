@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         description="Origins of web pages, besides the server's own, that may use it; unset: those "
         "of this machine (`http://localhost:5173`).",
     )
-    trusted_proxies: tuple[str, ...] = Field(
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         (),
         description="Addresses or networks of proxies whose `X-Forwarded-For` and "
         "`X-Forwarded-Proto` are believed; others' are ignored.",

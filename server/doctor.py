@@ -25,6 +25,7 @@ from server.database import HEAD
 from server.errors import AddressUnusable, ConfigurationError, ModelLoadFailed, ModelNotFound
 from server.fit import fit
 from server.folders import checkout
+from server.keys.on_disk import keys_configured
 from server.listeners import listen
 from server.model_entry import Offload
 from server.model_files import ModelFiles
@@ -162,7 +163,7 @@ def address(settings: Settings) -> Iterator[Finding]:
     """Whether a server could listen where the settings say."""
     where = f"{settings.host} port {settings.port}"
     try:
-        listen(settings).close()
+        listen(settings, protected=keys_configured(settings)).close()
     except AddressUnusable as error:
         if _answers(settings):
             yield Finding("address", "ok", f"a Darkroom serves on {where} already")

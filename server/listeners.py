@@ -7,7 +7,6 @@ that no two listeners have the same, not even on different addresses.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import ipaddress
 import socket
 from collections.abc import Collection, Iterable, Iterator
@@ -15,9 +14,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from server.config import Settings
-from server.dialect_entry import ListenEntry
-from server.errors import AddressUnusable, ConfigurationError
-from server.http.hosts import is_loopback
+from server.errors import AddressUnusable
+from server.http.origins import is_loopback
 
 
 class Place(NamedTuple):
@@ -117,22 +115,6 @@ def listen(settings: Settings, *, protected: bool = False) -> Listeners:
         stack.pop_all()
     main, *dialects = (opened[number] for number in range(len(places)))
     return Listeners(main, tuple(dialects))
-
-
-def check_dialects(entries: Iterable[ListenEntry], known: Collection[str]) -> None:
-    """Check that somebody speaks what is to be listened for.
-
-    Raises:
-        ConfigurationError: nobody does; the message names those that are `known`.
-    """
-    for entry in entries:
-        if entry.dialect not in known:
-            near = difflib.get_close_matches(entry.dialect, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(
-                f"There is no API {entry.dialect!r} to listen for.{hint} "
-                f"Known: {', '.join(sorted(known)) or 'none'}."
-            )
 
 
 def _refuse_open(places: Iterable[Place]) -> None:

@@ -14,12 +14,16 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from server.config import Settings
+from server.keys.redaction import RedactingFormatter
 from server.listeners import Listeners
 from server.service import GenerationService
 
 #: Seconds that open requests get once a signal came. Together with the jobs' own drain it stays
 #: below the ten seconds after which service managers kill.
 GRACE = 2
+
+#: Bytes that a message over a WebSocket may have; larger ones end the connection.
+MAX_MESSAGE = 16 * 1024 * 1024
 
 #: Files to be allowed to open: streams, connections, images.
 FILES = 16384
@@ -40,12 +44,19 @@ def serve(settings: Settings, listeners: Listeners, announce: Announce) -> None:
     """
     # The web framework is imported late: the sockets answer for it meanwhile.
     from server.app import create_app, create_service
+    from server.http.connection import connection
 
     raise_file_limit()
     service = create_service(settings)
     service.open()
     config = uvicorn.Config(
-        create_app(settings, service),
+        create_app(settings, service, listeners.ports),
+        http=connection(settings.header_timeout),
+        ws="websockets-sansio",
+        ws_max_size=min(settings.max_body_bytes, MAX_MESSAGE),
+        # Without proxies of ours nobody is believed; uvicorn would believe 127.0.0.1.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         log_config=None,
         access_log=settings.log_level == "debug",
         lifespan="on",
@@ -73,7 +84,9 @@ def raise_file_limit() -> None:
 def configure_logging(level: str) -> None:
     """Log to standard error; of what libraries say, only warnings unless debugging."""
     libraries = "WARNING" if level == "info" else level.upper()
-    logging.basicConfig(level=libraries, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=libraries, handlers=[handler])
     logging.getLogger("server").setLevel(level.upper())
     for name in ("httpx", "httpcore"):  # the addresses and headers they tell may hold keys
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))

@@ -14,7 +14,7 @@ from server.callers import Caller, Scope
 from server.config import Settings
 from server.errors import Unavailable
 from server.http.failures import Failures
-from server.http.hosts import is_loopback
+from server.http.origins import is_loopback
 from server.http.session_cookie import SessionCookies, cookie_of
 from server.key_errors import KeyMissing, KeyRefused, ScopeMissing
 from server.keys.record import Key

@@ -10,7 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
 from server.config import Settings
-from server.http.hosts import HostGuard, is_loopback, parse_origin
+from server.http.hosts import HostGuard
+from server.http.origins import is_loopback, parse_origin
 
 
 def guard(**settings: Any) -> HostGuard:
