@@ -67,6 +67,6 @@ class Enricher:
                 text = await self._model.rewrite(prompt, chosen, limit)
                 return Enriched(prompt, text, chosen.name, self._model.name)
             except NoAnswer as error:
-                warning = f"The language model was not used: {error}. The built-in templates were."
+                warning = f"The built-in templates wrote this, not the language model: {error}."
                 logger.info("enriching a prompt: %s", warning)
         return Enriched(prompt, expand(prompt, chosen, limit), chosen.name, TEMPLATE, warning)
