@@ -113,7 +113,7 @@ def _add_middleware(app: FastAPI, settings: Settings, ports: Mapping[int, str]) 
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(BodyTimeout, seconds=settings.body_timeout)
     cors.add(app, settings)
-    app.add_middleware(HostGuard, settings=settings)
+    app.add_middleware(HostGuard, settings=settings, asks_for_key=app.state.guard.asks_for_key)
     faces = {name: each.faces for name, each in spoken.items()}
     app.add_middleware(Reception, native=problems.render, faces=faces, ports=ports)
     app.add_middleware(RequestCounter, metrics=app.state.metrics)

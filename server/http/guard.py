@@ -23,6 +23,9 @@ class Identifies(Protocol):
             KeyMissing, KeyRefused, TooManyFailures
         """
 
+    async def needs_key(self, connection: HTTPConnection) -> bool:
+        """Whether this request needs a key."""
+
 
 class Guard:
     """Asks every request who sends it and whether they may."""
@@ -34,6 +37,10 @@ class Guard:
     def begin(self, identifies: Identifies) -> None:
         """Let `identifies` tell who sends requests, from now on; nobody is admitted before."""
         self._identifies = identifies
+
+    async def asks_for_key(self, connection: HTTPConnection) -> bool:
+        """Whether this request is admitted with a key only."""
+        return await self._identifies.needs_key(connection)
 
     async def admit(self, connection: HTTPConnection, access: Access) -> Caller:
         """Who sends this request; from here on `caller_of` tells it.
