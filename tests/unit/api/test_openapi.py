@@ -50,7 +50,8 @@ def references(value: Any) -> Iterator[str]:
 
 def test_has_every_native_route(document: dict[str, Any]) -> None:
     assert {name for name, _ in operations(document)} == {
-        "GET /api/info", "POST /api/generate", "GET /api/jobs", "GET /api/jobs/{job_id}",
+        "GET /api/info", "POST /api/generate", "POST /api/enrich", "GET /api/enrich/styles",
+        "GET /api/jobs", "GET /api/jobs/{job_id}",
         "DELETE /api/jobs/{job_id}", "POST /api/jobs/{job_id}/cancel", "GET /api/queue",
         "POST /api/queue/pause", "POST /api/queue/resume", "GET /api/sse/jobs",
         "GET /api/sse/gallery", "GET /api/sse/{job_id}", "GET /api/images",
