@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.server import HANDLED_SIGNALS
 
 from server.config import Settings
@@ -44,13 +45,21 @@ def serve(settings: Settings, listeners: Listeners, announce: Announce) -> None:
     """
     # The web framework is imported late: the sockets answer for it meanwhile.
     from server.app import create_app, create_service
-    from server.http.connection import connection
 
     raise_file_limit()
     service = create_service(settings)
     service.open()
-    config = uvicorn.Config(
-        create_app(settings, service, listeners.ports),
+    config = configuration(create_app(settings, service, listeners.ports), settings)
+    server = _Server(config, lambda: announce(service))
+    asyncio.run(server.serve(sockets=[each.socket for each in listeners]))
+
+
+def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves `app`."""
+    from server.http.connection import connection
+
+    return uvicorn.Config(
+        app,
         http=connection(settings.header_timeout),
         ws="websockets-sansio",
         ws_max_size=min(settings.max_body_bytes, MAX_MESSAGE),
@@ -63,8 +72,6 @@ def serve(settings: Settings, listeners: Listeners, announce: Announce) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE,
     )
-    server = _Server(config, lambda: announce(service))
-    asyncio.run(server.serve(sockets=[each.socket for each in listeners]))
 
 
 def raise_file_limit() -> None:

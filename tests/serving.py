@@ -17,9 +17,12 @@ import uvicorn
 from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 from sse_starlette.sse import AppStatus
+from starlette.types import ASGIApp
 
 from server.app import create_app
 from server.config import Settings
+from server.listeners import Listeners, listen
+from server.serve import configuration
 from server.service import GenerationService
 from tests.support import PLUGINS
 
@@ -37,6 +40,11 @@ class LiveServer:
     app: FastAPI
     port: int
     client: httpx.Client
+    listeners: Listeners
+
+    def url_of(self, dialect: str) -> str:
+        """The address of a dialect's own port, for a server with `listen=[{"dialect": …}]`."""
+        return next(each.url for each in self.listeners.dialects if each.dialect == dialect)
 
     @property
     def service(self) -> GenerationService:
@@ -147,33 +155,44 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def live_server(data: Path, **settings: Any) -> Iterator[LiveServer]:
-    """Serve on a free port with the torch-free family `colours`, its jobs in a thread."""
-    defaults: dict[str, Any] = {
-        "executor": "inline",
-        "device": "cpu",  # `auto` would import torch to look
-        "plugin_folder": PLUGINS,
-        "default_model": "colours",
-        "preload": False,
-    }
-    app = create_app(Settings(data=data, **{**defaults, **settings}))
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    port = listener.getsockname()[1]
-    thread = threading.Thread(target=lambda: server.run(sockets=[listener]), name="server")
+def running(app: ASGIApp, settings: Settings, listeners: Listeners) -> Iterator[None]:
+    """Serve an application in a thread, as the server itself would. It must know lifespans."""
+    server = uvicorn.Server(configuration(app, settings))
+    sockets = [each.socket for each in listeners]
+    thread = threading.Thread(target=lambda: server.run(sockets=sockets), name="server")
     thread.start()
     try:
         until(lambda: server.started or not thread.is_alive())
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
-            yield LiveServer(app, port, client)
+        yield
     finally:
         # A server in a thread gets no signals; this is how sse-starlette learns of its end.
         AppStatus.should_exit = True
         server.should_exit = True
         thread.join()
         AppStatus.should_exit = False
-        listener.close()
+
+
+@contextmanager
+def live_server(data: Path, **settings: Any) -> Iterator[LiveServer]:
+    """Serve on a free port with the torch-free family `colours`, its jobs in a thread. Dialects get
+    ports of their own with `listen=[{"dialect": NAME, "port": 0}]`."""
+    defaults: dict[str, Any] = {
+        "port": 0,
+        "executor": "inline",
+        "device": "cpu",  # `auto` would import torch to look
+        "plugin_folder": PLUGINS,
+        "default_model": "colours",
+        "preload": False,
+    }
+    wanted = Settings(data=data, **{**defaults, **settings})
+    with listen(wanted) as listeners:
+        app = create_app(wanted, ports=listeners.ports)
+        url = listeners.main.url
+        with (
+            running(app, wanted, listeners),
+            httpx.Client(base_url=url, timeout=PATIENCE) as client,
+        ):
+            yield LiveServer(app, listeners.main.port, client, listeners)
 
 
 def conform(server: LiveServer, shape: str, value: Any) -> None:
