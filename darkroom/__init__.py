@@ -11,15 +11,16 @@ A model family is a package with one function::
 See `docs/how-to/write-a-model-plugin.md`.
 """
 
+from server.errors import ModelLoadFailed
 from server.generation import (
     GenerationParams,
-    ImageLimits,
-    ImageSource,
+    ImageParams,
     ImageToImageParams,
     Integer,
     Number,
     Task,
 )
+from server.image_sources import ImageLimits, ImageSource
 from server.plugins.spec import hookimpl
 from server.plugins.types import (
     FinishedJob,
@@ -36,6 +37,7 @@ __all__ = [
     "FinishedJob",
     "GenerationParams",
     "ImageLimits",
+    "ImageParams",
     "ImageSource",
     "ImageToImageParams",
     "Integer",
@@ -43,6 +45,7 @@ __all__ = [
     "LoadContext",
     "ModelCard",
     "ModelFamily",
+    "ModelLoadFailed",
     "NewImage",
     "Number",
     "Pipeline",

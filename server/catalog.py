@@ -20,7 +20,7 @@ from server.errors import (
     ModelNotFound,
     PluginFailed,
 )
-from server.generation import ALIASES, COMMON_WORDS, MAX_LORAS, GenerationParams, Task
+from server.generation import ALIASES, COMMON_WORDS, MAX_LORAS, ImageParams, Task
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager
 from server.plugins.types import ModelCard, ModelFamily
@@ -51,7 +51,7 @@ class Resolved:
 
     family: ModelFamily
     card: ModelCard
-    params: GenerationParams
+    params: ImageParams
     warnings: tuple[str, ...]
 
 
@@ -65,11 +65,12 @@ class ModelCatalog:
         Args:
             plugins: where families and cards come from.
             files: where the weights are.
-            default_model: the model of requests that name none; None: the first bundled card.
+            default_model: the model of requests that name none; None: the first bundled card that
+                makes images from words.
 
         Raises:
-            ConfigurationError: `default_model` is unknown, there is no model at all, or a source
-                of a configured one cannot be understood or is a pickle.
+            ConfigurationError: `default_model` is unknown or makes no images from words, no model
+                does, or a source of a configured one cannot be understood or is a pickle.
         """
         for card in plugins.configured.values():
             _check_sources(card)
@@ -157,7 +158,7 @@ class ModelCatalog:
             raise InvalidParameters(errors)
         return Resolved(family, card, params, tuple(warnings))
 
-    def task(self, job: Job) -> Task[GenerationParams]:
+    def task(self, job: Job) -> Task[ImageParams]:
         """The task of a job: the images that are still missing.
 
         Raises:
@@ -230,17 +231,21 @@ class ModelCatalog:
     def _choose(self, default_model: str | None) -> str:
         if default_model is not None:
             try:
-                return self.find(default_model)[1].id
+                family, card = self.find(default_model)
             except ModelNotFound as error:
                 raise ConfigurationError(f"default_model: {error}") from error
-        bundled = [card.id for _, card in self.cards() if card.bundled]
-        if bundled:
-            return bundled[0]
-        if not self._plugins.cards:
+            if not family.begins_with_words(card):
+                raise ConfigurationError(
+                    f"default_model: {card.id} makes no images from words alone. Name another."
+                )
+            return card.id
+        found = [card for family, card in self.cards() if family.begins_with_words(card)]
+        if not found:
             raise ConfigurationError(
-                "No model family could be used. `darkroom plugins` shows what is wrong."
+                "No model family that makes images from words could be used. `darkroom plugins` "
+                "shows what is wrong."
             )
-        return next(iter(self._plugins.cards))
+        return next((card for card in found if card.bundled), found[0]).id
 
     def _model_of(self, body: Mapping[str, Any], current: str) -> tuple[ModelFamily, ModelCard]:
         name = body.get("model", current)

@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from server.errors import DarkroomError
-from server.generation import GenerationParams, Task
+from server.errors import DarkroomError, PluginFailed
+from server.generation import ImageParams, Task
+from server.inputs import decode
 from server.plugins.checks import default_problem, default_request, nearest
 from server.plugins.manager import PluginManager
 from server.plugins.types import LoraSupport, ModelCard, ModelFamily, Pipeline, TakesLoras
@@ -103,19 +105,19 @@ def _finding(subject: str, name: str, problems: Iterable[str]) -> Finding:
 # --- the schema ----------------------------------------------------------------------------
 
 
-def _check_schema(subject: str, params: type[GenerationParams]) -> Iterator[Finding]:
+def _check_schema(subject: str, params: type[ImageParams]) -> Iterator[Finding]:
     yield _finding(subject, "describes every parameter", _undescribed(params))
     yield _finding(subject, "accepts its own examples", _bad_examples(params))
     yield _finding(subject, "validates numbers as its schema says", _odd_numbers(params))
 
 
-def _undescribed(params: type[GenerationParams]) -> Iterator[str]:
+def _undescribed(params: type[ImageParams]) -> Iterator[str]:
     for name, item in params.model_fields.items():
         if not item.description:
             yield f"`{name}` has no description: give it `Field(description=…)`."
 
 
-def _bad_examples(params: type[GenerationParams]) -> Iterator[str]:
+def _bad_examples(params: type[ImageParams]) -> Iterator[str]:
     schema = params.model_json_schema()
     bodies = [(body, body) for body in schema.get("examples", ())]
     for name, item in schema["properties"].items():
@@ -126,7 +128,7 @@ def _bad_examples(params: type[GenerationParams]) -> Iterator[str]:
             yield f"The example {shown!r} is refused: {problem}."
 
 
-def _odd_numbers(params: type[GenerationParams]) -> Iterator[str]:
+def _odd_numbers(params: type[ImageParams]) -> Iterator[str]:
     """JSON Schema's integers include 512.0, and no number is "512" or true."""
     request = default_request(params)
     for name, item in params.model_json_schema()["properties"].items():
@@ -195,24 +197,36 @@ class _Trial:
     ) -> None:
         self.manager, self.family, self.card = manager, family, card
         self.weights, self.device = weights, device
+        #: How many images a request is for; where one is the most, the seed has no part in it.
+        self.several = 1 if default_problem(family.params_of(card), {"num_images": 2}) else 2
+        #: The files of the images that requests begin with.
+        self.inputs: tuple[Path, ...] = ()
 
     def findings(self) -> Iterator[Finding]:
         """Load, generate, close, load again; the first that raises ends the trial."""
-        at = "loads"
+        with TemporaryDirectory(prefix="conformance-") as folder:
+            yield from self._findings(Path(folder))
+
+    def _findings(self, folder: Path) -> Iterator[Finding]:
+        at = "gives an example of each image that it needs"
         try:
+            self.inputs = tuple(_images(self._task().params, folder))
+            at = "loads"
             pipeline = self._load()
             yield self._finding(at)
             if self.family.loras is not None:
                 at = "takes LoRAs"
                 yield self._finding(at, self._lora_problems(pipeline, self.family.loras))
             at = "generates"
-            first = self._run(pipeline, self._task(num_images=2), reads=True)
+            first = self._run(pipeline, self._task(num_images=self.several), reads=True)
             yield self._finding(at)
             yield from self._check_run(first)
             at = "can be cancelled within one step"
             yield self._finding(at, self._cancel_problems(pipeline))
             at = "generates again"
-            yield from self._check_seeds(pipeline, first)
+            yield from self._check_repeats(pipeline, first)
+            if self.several > 1:
+                yield from self._check_seeds(pipeline, first)
             at = "closes and loads again"
             pipeline.close()
             pipeline = self._load()
@@ -247,6 +261,7 @@ class _Trial:
             family=self.family.name,
             params=_small(self.family, self.card, seed=seed, num_images=num_images),
             indices=indices or tuple(range(num_images)),
+            inputs=self.inputs,
         )
 
     def _run(self, pipeline: Pipeline, task: Task[Any], *, reads: bool = False) -> _Run:
@@ -271,13 +286,21 @@ class _Trial:
         yield self._finding("hands over latents as `latent_format` says", self._latents(run))
 
     def _size_problems(self, run: _Run) -> Iterator[str]:
-        params = self._task().params
+        width, height = self._task().params.image_size or self._enlarged()
         for image in run.images:
-            if image.size != (params.width, params.height):
+            if image.size != (width, height):
                 yield (
-                    f"An image is {image.width} x {image.height} pixels instead of {params.width} "
-                    f"x {params.height} (width x height)."
+                    f"An image is {image.width} x {image.height} pixels instead of {width} x "
+                    f"{height} (width x height)."
                 )
+
+    def _enlarged(self) -> tuple[int, int]:
+        """The size of an image that has its size from the one it begins with."""
+        from server.worker.input_image import open_upright
+
+        width, height = open_upright(self.inputs[0]).size
+        times = self._task().params.enlargement
+        return width * times, height * times
 
     def _latents(self, run: _Run) -> Iterator[str]:
         latent_format = self.family.latent_format
@@ -300,7 +323,7 @@ class _Trial:
             return [] if cancel.calls == 1 else ["It went on after `on_step` had raised."]
         return ["What `on_step` raised was swallowed: let every BaseException pass."]
 
-    def _check_seeds(self, pipeline: Pipeline, first: _Run) -> Iterator[Finding]:
+    def _check_repeats(self, pipeline: Pipeline, first: _Run) -> Iterator[Finding]:
         quiet = self._run(pipeline, self._task()).images[0]
         again = self._run(pipeline, self._task()).images[0]
         yield self._finding(
@@ -310,6 +333,8 @@ class _Trial:
             "is not changed by listening",
             _same(first.images[0], again, "when the latents of each step are read"),
         )
+
+    def _check_seeds(self, pipeline: Pipeline, first: _Run) -> Iterator[Finding]:
         next_seed = self._run(pipeline, self._task(seed=SEED + 1)).images[0]
         yield self._finding(
             "makes image i of a job with seed + i",
@@ -320,7 +345,7 @@ class _Trial:
             "makes a missing image alone",
             _same(first.images[1], resumed, "when only `indices` (1,) are asked for"),
         )
-        equal = quiet.tobytes() == next_seed.tobytes()
+        equal = first.images[0].tobytes() == next_seed.tobytes()
         yield self._finding(
             "makes other images from other seeds",
             ["Two seeds gave one image: use `task.seed(index)`."] if equal else (),
@@ -349,11 +374,21 @@ def _step_problems(run: _Run) -> Iterator[str]:
             )
 
 
-def _small(family: ModelFamily, card: ModelCard, **asked: int) -> GenerationParams:
+def _images(params: ImageParams, folder: Path) -> Iterator[Path]:
+    """The images that a request names, as files; its examples are data URIs."""
+    for number, source in enumerate(params.image_sources):
+        if not source.startswith("data:"):
+            raise PluginFailed("The first of an image's `examples` must be a data URI.")
+        path = folder / str(number)
+        path.write_bytes(decode(source))
+        yield path
+
+
+def _small(family: ModelFamily, card: ModelCard, **asked: int) -> ImageParams:
     """Valid parameters of a cheap request: the smallest size, wider than high, and few steps."""
     fixed, params = {**card.defaults, **card.fixed}, family.params_of(card)
-    properties = params.model_json_schema()["properties"]
-    low, unit = properties["width"].get("minimum", 64), properties["width"].get("multipleOf", 16)
+    across = params.model_json_schema()["properties"].get("width", {})
+    low, unit = across.get("minimum", 64), across.get("multipleOf", 16)
     values: dict[str, Any] = {**default_request(params), **card.defaults}
     for name, value in {"width": low + unit, "height": low, "steps": STEPS}.items():
         if name not in card.fixed and not default_problem(params, {**fixed, name: value}):

@@ -5,30 +5,25 @@ The words are the community's; diffusers' own names are accepted as `ALIASES`.
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from server.image_sources import ImageLimits, ImageSource
 
 #: The largest seed: what a JavaScript number holds exactly, so that browsers round-trip it.
 MAX_SEED = 2**53 - 1
 
 #: How many LoRAs a request may have unless the settings say otherwise.
 MAX_LORAS = 8
+
+#: Characters of a prompt.
+MAX_PROMPT = 10_000
 
 #: Characters of a prompt with the trigger words of its LoRAs.
 MAX_ENCODED_PROMPT = 100_000
@@ -91,42 +86,20 @@ TriggerWeight = Annotated[
 Number = Annotated[float, BeforeValidator(_json_number), Field(strict=True, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """Which images a model can begin with: the least pixels of each edge, and how many times the
-    shorter edge the longer one may be (None: any). As a text it is a sentence for the description
-    of a field."""
-
-    min_edge: int = 1
-    max_ratio: int | None = None
-
-    def __str__(self) -> str:
-        ratio = "" if self.max_ratio is None else f", and at most {self.max_ratio} : 1"
-        return f"At least {self.min_edge} pixels wide and high{ratio}."
-
-    def allow(self, width: int, height: int) -> bool:
-        """Whether an image of this size will do."""
-        shorter, longer = sorted((width, height))
-        ratio_fits = self.max_ratio is None or longer <= self.max_ratio * shorter
-        return shorter >= self.min_edge and ratio_fits
-
-
-class GenerationParams(BaseModel):
-    """What every model family's request has; families subclass it and add their own words.
+class ImageParams(BaseModel):
+    """What the request of every model family has, whatever it makes images of.
 
     A subclass *is* the published JSON Schema, the validation and the documentation of its
     family: give each field a default, bounds and a description. Use `Integer` and `Number` for
-    numbers so that the schema and the validation agree.
+    numbers so that the schema and the validation agree. Most families begin with words and derive
+    from `GenerationParams`; those whose images get their size from a given one derive from this.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     prompt: str = Field(
-        min_length=1, max_length=10_000, description="What the image shows, in words."
+        min_length=1, max_length=MAX_PROMPT, description="What the image shows, in words."
     )
-    width: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Width in pixels.")
-    height: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Height in pixels.")
-    steps: Integer = Field(20, ge=1, le=150, description="Denoising steps.")
     seed: Seed | None = Field(
         None, description="Start of the random numbers; null draws one. Image i uses seed + i."
     )
@@ -149,33 +122,40 @@ class GenerationParams(BaseModel):
         values = [getattr(self, word) for word in self.image_words]
         return tuple(name for value in values for name in _names(value))
 
+    @property
+    def image_size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of the images to make; None: the given image decides."""
+        return None
 
-_IMAGE_SOURCE = (
-    r"^(data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/\s]+={0,2}\s*"
-    r"|\d{8}_\d{6}_[0-9a-f]{8}_\d+\.png|input:[0-9a-f]{64})$"
-)
+    @property
+    def work(self) -> int | None:
+        """Steps times pixels of all images, None where the given image decides."""
+        return None
 
-
-def _image_source(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        raise PydanticCustomError(
-            "image_source",
-            "must be a data URI (PNG, JPEG or WebP in base64) or the file name of an image of the "
-            "gallery; or send the image as a file, in a form",
-        ) from None
-
-
-#: How a request names an image: its bytes as a data URI (PNG, JPEG or WebP, base64), the file name
-#: of an image of the gallery, or `input:` and a hash, as recipes name an image that was given.
-ImageSource = Annotated[str, Field(pattern=_IMAGE_SOURCE), WrapValidator(_image_source)]
+    @property
+    def enlargement(self) -> int:
+        """How many times as wide and as high as the given image the result is; 1 where the given
+        image does not decide."""
+        return 1
 
 
-def data_uri(image: bytes) -> str:
-    """The bytes of an image file as an `ImageSource`."""
-    # What the file really is shows when it is examined; no declared type is trusted.
-    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
+class GenerationParams(ImageParams):
+    """Requests of families that make images of a chosen size from words; they subclass it and add
+    their own words."""
+
+    width: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Width in pixels.")
+    height: Integer = Field(1024, ge=64, le=2048, multiple_of=16, description="Height in pixels.")
+    steps: Integer = Field(20, ge=1, le=150, description="Denoising steps.")
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """See `ImageParams`."""
+        return self.width, self.height
+
+    @property
+    def work(self) -> int:
+        """See `ImageParams`."""
+        return self.steps * self.width * self.height * self.num_images
 
 
 class ImageToImageParams(GenerationParams):
@@ -283,8 +263,8 @@ class LoraParams(GenerationParams):
 
 
 #: The parameters' class of one family (covariant: tasks are read, never changed).
-Params_co = TypeVar("Params_co", bound=GenerationParams, covariant=True)
-AnyParams = TypeVar("AnyParams", bound=GenerationParams)
+Params_co = TypeVar("Params_co", bound=ImageParams, covariant=True)
+AnyParams = TypeVar("AnyParams", bound=ImageParams)
 
 
 def _names(value: str | list[str] | None) -> list[str]:
@@ -363,12 +343,12 @@ class Task(Generic[Params_co]):
         )
 
 
-def lora_refs(params: GenerationParams) -> tuple[LoraRef, ...]:
+def lora_refs(params: ImageParams) -> tuple[LoraRef, ...]:
     """The LoRAs of any family's parameters."""
     return tuple(params.loras) if isinstance(params, LoraParams) else ()
 
 
-def recipe(task: Task[GenerationParams], index: int) -> dict[str, Any]:
+def recipe(task: Task[ImageParams], index: int) -> dict[str, Any]:
     """What makes image `index` of a task again, alone: every parameter, its own seed, the model."""
     return {
         **task.params.model_dump(mode="json"),

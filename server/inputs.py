@@ -20,7 +20,7 @@ from sqlalchemy import Column, Select, Text, cast, select
 
 from server.database import Database, images, jobs
 from server.errors import ImageNotFound, InvalidParameters, StorageFailed
-from server.generation import AnyParams, ImageLimits
+from server.generation import AnyParams, ImageParams
 from server.storage import write_whole
 from server.wording import shortened
 
@@ -75,7 +75,7 @@ class InputImages:
 
         def name(source: str) -> str:
             data = self._read(source, of_gallery)
-            self._examine(data, params.image_limits)
+            self._examine(data, params)
             name = f"{PREFIX}{hashlib.sha256(data).hexdigest()}"
             found[name] = data
             return name
@@ -176,7 +176,7 @@ class InputImages:
         except FileNotFoundError:
             raise ImageRefused("this image is not kept any more; give it again") from None
 
-    def _examine(self, data: bytes, limits: ImageLimits) -> None:
+    def _examine(self, data: bytes, params: ImageParams) -> None:
         # Here, because most servers never get an image and start smaller without it.
         from PIL import Image, UnidentifiedImageError
 
@@ -187,7 +187,7 @@ class InputImages:
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we count below
                 with Image.open(BytesIO(data), formats=FORMATS) as image:
                     # The header tells the size; nothing is decoded before it is accepted.
-                    self._check_size(image.width, image.height, limits)
+                    self._check_size(image.width, image.height, params)
                     image.load()
                     upright(image.crop((0, 0, 1, 1)))  # what stands beside the pixels
         except ImageRefused:
@@ -205,14 +205,19 @@ class InputImages:
             reason = shortened(str(error) or type(error).__name__)
             raise ImageRefused(f"the image is damaged: {reason}") from None
 
-    def _check_size(self, width: int, height: int, limits: ImageLimits) -> None:
+    def _check_size(self, width: int, height: int, params: ImageParams) -> None:
+        limits, times = params.image_limits, params.enlargement
+        has = f"the image has {width} x {height} pixels"
+        most = f"more than {self._max_pixels} (`max_image_pixels`)"
         if width * height > self._max_pixels:
-            raise ImageRefused(
-                f"the image has {width} x {height} pixels, more than {self._max_pixels} "
-                "(`max_image_pixels`); scale it down"
-            )
+            raise ImageRefused(f"{has}, {most}; scale it down")
         if not limits.allow(width, height):
-            raise ImageRefused(f"the image has {width} x {height} pixels. {limits}")
+            raise ImageRefused(f"{has}. {limits}")
+        if width * height * times**2 > self._max_pixels:
+            raise ImageRefused(
+                f"{has}, and {times} times as wide and high it would have {width * times} x "
+                f"{height * times}, {most}; enlarge it less, or give a smaller one"
+            )
 
 
 def _naming(column: Column[Any]) -> Select[Any]:

@@ -132,7 +132,7 @@ def parse_infotext(text: str) -> dict[str, Any]:
 def _settings(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for word, (title, _) in SETTINGS.items():
         value = recipe.get(word)
-        if word == "model":
+        if word == "model" and "width" in recipe:
             yield "Size", f"{recipe['width']}x{recipe['height']}"
         if word == "sampler":
             value = SAMPLER_TITLES.get(str(value), value)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from server.generation import COMMON_WORDS
 from server.plugins.types import ModelCard, ModelFamily
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _DEFINITIONS = "#/$defs/"
+
+_ORDER = {word: place for place, word in enumerate(COMMON_WORDS)}
 
 
 def request_schema(
@@ -32,8 +35,8 @@ def request_schema(
     properties: dict[str, Any] = {
         "model": {"const": card.id, "type": "string", "description": "The model's id."}
     }
-    for word, described in schema["properties"].items():
-        properties[word] = {**described, **_card_words(card, word)}
+    for word in sorted(schema["properties"], key=_place):
+        properties[word] = {**schema["properties"][word], **_card_words(card, word)}
     if family.aspect_ratios:
         schema["x-aspect-ratios"] = {
             name: list(size) for name, size in family.aspect_ratios.items()
@@ -47,6 +50,11 @@ def request_schema(
         "required": required,
         "additionalProperties": False,
     }
+
+
+def _place(word: str) -> int:
+    """Where a word stands: the common ones first, in their own order, then the family's."""
+    return _ORDER.get(word, len(_ORDER))
 
 
 def _given(card: ModelCard) -> dict[str, Any]:

@@ -63,7 +63,9 @@ class Residency:
         if chosen is None or chosen["default"] != self._catalog.default:
             return
         try:
-            self.current = self._catalog.find(chosen["model"])[1].id
+            family, card = self._catalog.find(chosen["model"])
+            if family.begins_with_words(card):
+                self.current = card.id
         except ModelNotFound:
             log.warning(
                 "The current model %s is not there any more (is its plugin missing?); %s is used.",
@@ -72,12 +74,14 @@ class Residency:
             )
 
     async def choose(self, model: str, memory: Memory) -> str:
-        """Make this the current model, also after a restart; its id.
+        """Make this the current model, also after a restart, if it makes images from words; its id.
 
         Raises:
             ModelNotFound
         """
-        _, card = self._catalog.find(model)
+        family, card = self._catalog.find(model)
+        if not family.begins_with_words(card):
+            return card.id
         chosen = {"model": card.id, "default": self._catalog.default}
         await asyncio.to_thread(memory.remember, CURRENT_MODEL, chosen)
         self.current = card.id

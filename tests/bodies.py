@@ -43,6 +43,9 @@ def check_agreement(catalog: ModelCatalog, model: str, examples: int) -> None:
     schema = catalog.schema(model)
     judge = Draft202012Validator(schema)
     words = sorted(set(schema["properties"]) - {"model"})
+    needed = {
+        word: schema["properties"][word].get("examples", ["red"])[0] for word in schema["required"]
+    }
 
     @settings(QUICK, max_examples=examples)
     @given(body=bodies(schema))
@@ -52,7 +55,7 @@ def check_agreement(catalog: ModelCatalog, model: str, examples: int) -> None:
     @settings(QUICK, max_examples=examples)
     @given(word=st.sampled_from(words), value=ANY_JSON)
     def changed(word: str, value: Any) -> None:
-        body = {"prompt": "red", word: value}
+        body = {**needed, word: value}
         assert accepts(catalog, body, model) == judge.is_valid(body)
 
     accepted()

@@ -14,9 +14,9 @@ import typer
 
 from server.cli.console import err, out
 from server.cli.lora_option import FORM, ref_of
-from server.cli.options import ConfigOption, DeviceOption, PluginFolderOption, examples
+from server.cli.options import ConfigOption, DeviceOption, KeyOption, PluginFolderOption, examples
 from server.errors import JobAlreadyEnded, JobFailure, ShuttingDown
-from server.generation import data_uri
+from server.image_sources import data_uri
 from server.records import JobStatus
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def generate(
         str | None,
         typer.Option(metavar="URL", help="Use this running server, not a private worker."),
     ] = None,
+    key: KeyOption = None,
     config: ConfigOption = None,
     data: Annotated[
         Path | None,
@@ -133,7 +134,7 @@ def generate(
         own = {"data": data, "device": device, "plugin_folder": plugin_folder}
         place = private(config, with_loras=names_loras(body), **own)
     else:
-        place = remote(server)
+        place = remote(server, key)
     ended = asyncio.run(_generate(place, body, destination))
     for warning in ended.warnings:
         err.print(f"warning: {warning}", style="yellow")

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from server.errors import InvalidParameters, MalformedRequest
-from server.generation import data_uri
 from server.http.json_body import parse_object, read_object
+from server.image_sources import data_uri
 from server.wording import shortened
 
 #: The part with the JSON object.

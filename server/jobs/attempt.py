@@ -19,7 +19,7 @@ from server.errors import (
     WorkerLost,
 )
 from server.gallery import Gallery
-from server.generation import GenerationParams, Task, recipe
+from server.generation import ImageParams, Task, recipe
 from server.jobs.progress import Progress
 from server.jobs.store import JobStore
 from server.plugins.manager import PluginManager
@@ -78,7 +78,7 @@ class Attempt:
         self._image_added = image_added
         self._storage_error: DarkroomError | None = None
         self._progress: Progress | None = None
-        self._task: Task[GenerationParams]
+        self._task: Task[ImageParams]
 
     def cancel(self) -> None:
         """Ask for the end; the attempt then ends within a step."""
@@ -97,7 +97,7 @@ class Attempt:
         """The number of the next revision."""
         return self._begun.current.seq + 1
 
-    async def run(self, slot: str, task: Task[GenerationParams]) -> Outcome:
+    async def run(self, slot: str, task: Task[ImageParams]) -> Outcome:
         """Run the task on the executor.
 
         Raises:
@@ -193,7 +193,7 @@ class Attempt:
                 return Outcome(JobStatus.FAILED, (PluginFailed.code, text))
 
 
-def _image_record(job: Job, task: Task[GenerationParams], message: ImageReady) -> ImageRecord:
+def _image_record(job: Job, task: Task[ImageParams], message: ImageReady) -> ImageRecord:
     return ImageRecord(
         filename=image_filename(job.id, message.image_index),
         job_id=job.id,

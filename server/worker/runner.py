@@ -149,8 +149,7 @@ class Runner:
         attempt = _Attempt(task, self._send, self._previewer, check, made)
         if not self._models.holds(task.model, command.weights):
             self._send(PhaseChanged("loading"))
-        size = task.params.width, task.params.height
-        pipeline = self._models.get(task.model, command.weights, size)
+        pipeline = self._models.get(task.model, command.weights, task.params.image_size)
         if remark := self._models.remark(task.model):
             attempt.warn(remark)
         self._previewer.begin(family.latent_format)

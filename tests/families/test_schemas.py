@@ -30,7 +30,8 @@ def share(model: str) -> int:
 
 
 def test_every_model_is_there() -> None:
-    assert {card.id: family.name for family, card in catalog().cards()} == {
+    found = [pair for pair in catalog().cards() if pair[0].begins_with_words(pair[1])]
+    assert {card.id: family.name for family, card in found} == {
         name: model.family for name, model in MODELS.items()
     }
 

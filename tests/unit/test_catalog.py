@@ -21,6 +21,9 @@ from tests.support import PLUGINS
 
 FILES = ModelFiles(Settings())
 
+#: A bundled model that makes no images from words.
+UPSCALER = "lanczos"
+
 
 @cache
 def catalog() -> ModelCatalog:
@@ -28,7 +31,11 @@ def catalog() -> ModelCatalog:
 
 
 def bundled() -> str:
-    return next(card.id for _, card in catalog().cards() if card.bundled)
+    return next(
+        card.id
+        for family, card in catalog().cards()
+        if card.bundled and family.begins_with_words(card)
+    )
 
 
 def refusal(body: dict[str, Any], current: str = "colours") -> list[dict[str, Any]]:
@@ -43,6 +50,13 @@ def test_the_default_is_the_first_bundled_card_unless_configured() -> None:
     assert ModelCatalog(plugins, FILES, "colors").default == "colours"
     with pytest.raises(ConfigurationError, match=r"default_model.*did you mean `colours`"):
         ModelCatalog(plugins, FILES, "colour")
+
+
+def test_a_model_that_needs_an_image_is_never_the_default() -> None:
+    first = next(card for _, card in catalog().cards() if card.bundled)
+    assert first.id == UPSCALER != catalog().default, "it would be, but for what it needs"
+    with pytest.raises(ConfigurationError, match="lanczos makes no images from words alone"):
+        ModelCatalog(discover(PLUGINS), FILES, UPSCALER)
 
 
 def test_a_model_is_found_by_id_and_alias_and_the_nearest_is_suggested() -> None:
@@ -154,7 +168,7 @@ def test_weights_that_are_not_there_are_told(tmp_path: Path, source: str, says: 
         ModelFiles(Settings(data=tmp_path)).find(family, replace(card, source=source))
 
 
-MODELS = ["colours", "colours-four-step", bundled()]
+MODELS = ["colours", "colours-four-step", bundled(), UPSCALER]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -162,7 +176,8 @@ def test_the_schema_is_a_schema(model: str) -> None:
     schema = catalog().schema(model)
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["additionalProperties"] is False and schema["required"] == ["prompt"]
+    needs = "init_image" if model == UPSCALER else "prompt"
+    assert schema["additionalProperties"] is False and schema["required"] == [needs]
     assert schema["properties"]["model"]["const"] == model
 
 
