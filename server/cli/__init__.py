@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from server import __version__
-from server.cli import doctor, enrich, generate, loras, models, plugins, serve
+from server.cli import doctor, enrich, generate, keys, loras, models, plugins, serve
 from server.cli.console import out, report
 from server.cli.options import examples, unwrap
 from server.errors import DarkroomError
@@ -28,6 +28,7 @@ app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=enrich.EXAMPLES)(enrich.enrich)
 app.add_typer(models.app, name="models")
 app.add_typer(loras.app, name="loras")
+app.add_typer(keys.app, name="keys")
 app.add_typer(plugins.app, name="plugins")
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 unwrap(app)

@@ -140,7 +140,7 @@ def reset(
         if not count:
             out.print("There are no keys.")
         elif yes or typer.confirm(f"Forget all keys ({count})?", err=True):
-            out.print(f"{store.reset()} keys are forgotten; the server asks for none.")
+            out.print(f"Keys forgotten: {store.reset()}. The server asks for none.")
 
 
 @contextmanager
