@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import ipaddress
 from collections.abc import Iterator
 
@@ -63,8 +62,8 @@ def _authorized(header: str) -> str:
 def _password(credentials: str) -> str:
     try:
         decoded = base64.b64decode(credentials.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return credentials  # it is something, and not a key
+    except ValueError:  # neither base64 nor text: it is something, and not a key
+        return credentials
     return decoded.partition(":")[2]
 
 

@@ -106,7 +106,12 @@ def test_of_several_the_one_that_has_the_form_of_a_key_counts() -> None:
     assert presented(request(dummy, query=f"key={KEY}")) == KEY
     assert presented(request(proxy, ("x-api-key", KEY))) == KEY
     assert presented(request(("x-key", "first"), dummy)) == "first"
-    assert presented(request(("Authorization", "Basic ###"))) == "###"
+
+
+@pytest.mark.parametrize("credentials", ["###", "é", "/w==", "a"])
+def test_credentials_that_cannot_be_read_are_no_key(credentials: str) -> None:
+    found = presented(request(("Authorization", f"Basic {credentials}")))
+    assert found is not None and Token.read(found) is None
 
 
 @pytest.mark.parametrize(
