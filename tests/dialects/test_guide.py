@@ -13,25 +13,17 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.docs.pages import DOCS
+from tests.dialects.camera import GUIDE
 from tests.serving import LiveServer, live_server
-from tests.support import PLUGINS
 
-GUIDE = DOCS / "how-to" / "write-a-dialect.md"
-CODE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CURL = re.compile(r"^curl .*$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    folder = tmp_path_factory.mktemp("plugins")
-    [code] = CODE.findall(GUIDE.read_text("utf-8"))
-    (folder / "camera.py").write_text(code)
-    for plugin in PLUGINS.glob("colours.py"):
-        (folder / plugin.name).symlink_to(plugin)
+def server(tmp_path_factory: pytest.TempPathFactory, camera_folder: Path) -> Iterator[LiveServer]:
     data = tmp_path_factory.mktemp("data")
     with live_server(
-        data, listen=[{"dialect": "camera", "port": 0}], plugin_folder=folder
+        data, listen=[{"dialect": "camera", "port": 0}], plugin_folder=camera_folder
     ) as running:
         yield running
 
