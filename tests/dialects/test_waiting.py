@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from tests.serving import LiveServer, live_server, until
+from tests.support import PLUGINS
 
 #: Every job takes a second and more.
 SLOW: dict[str, Any] = {
-    "models": [{"id": "slow", "family": "colours", "source": ".", "defaults": {"delay": 0.3}}],
+    "models": [
+        {"id": "slow", "family": "colours", "source": str(PLUGINS), "defaults": {"delay": 0.3}}
+    ],
     "dialects": {"camera": {"model": "slow"}},
 }
 
