@@ -48,11 +48,14 @@ class ImagePage:
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which images a page shows: `query` words all in the prompt or the model, `model` an id,
-    `lora` the id of an adapter in the recipe."""
+    `lora` the id of an adapter in the recipe, `prompt` words all in the prompt; with `firsts` of
+    each job only the first image."""
 
     query: str | None = None
     model: str | None = None
     lora: str | None = None
+    prompt: str | None = None
+    firsts: bool = False
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filters as SQL."""
@@ -63,6 +66,10 @@ class Filters:
             found.append(images.c.model == self.model)
         if self.lora:
             found.append(_uses_lora(self.lora))
+        if self.prompt:
+            found.append(images.c.id.in_(_search(self.prompt, "prompt")))
+        if self.firsts:
+            found.append(images.c.index == 0)
         return found
 
 
@@ -284,13 +291,16 @@ def _images_done(connection: Connection, job_id: str, attempt: int) -> list[int]
     return None if row is None else list(row.images_done)
 
 
-def _search(query: str) -> Select[Any]:
-    """Row ids of the images with every word of `query`, each matched as a beginning."""
+def _search(query: str, column: str | None = None) -> Select[Any]:
+    """Row ids of the images with every word of `query`, each matched as a beginning, in one column
+    of the index or in any."""
     words = WORD.findall(query)
     if not words:
         # Nothing but punctuation: it matches nothing, and is no syntax error either.
         return select(images.c.id).where(text("0"))
     match = " ".join(f'"{word}"*' for word in words)
+    if column is not None:
+        match = f"{{{column}}} : ({match})"
     return (
         select(literal_column("rowid"))
         .select_from(text("images_search"))

@@ -31,12 +31,15 @@ class Pictures:
         q: str | None = None,
         model: str | None = None,
         lora: str | None = None,
+        prompt: str | None = None,
+        firsts: bool = False,
     ) -> ImagePage:
-        """Images, newest first. `q`: every word begins a word of the prompt or the model; `lora`
-        is any name of a LoRA, or the id of one that is gone."""
+        """Images, newest first. `q`: every word begins a word of the prompt or the model; `prompt`
+        likewise, of the prompt alone; `lora` is any name of a LoRA, or the id of one that is gone;
+        with `firsts` of each job only the first image."""
         with contextlib.suppress(LoraNotFound):
             lora = lora and (await asyncio.to_thread(self._loras.find, lora)).id
-        filters = Filters(q, self._card_id(model), lora)
+        filters = Filters(q, self._card_id(model), lora, prompt, firsts)
         return await asyncio.to_thread(
             self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor
         )
