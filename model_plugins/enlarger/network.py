@@ -98,7 +98,7 @@ def _tensors(path: Path) -> dict[str, Any]:
 def _spandrel() -> Any:
     try:
         return importlib.import_module("spandrel")
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # the latter from a torchvision of another torch
         raise ModelLoadFailed(
             f"Upscalers that are networks need the package spandrel ({error}). {INSTALL}"
         ) from error
