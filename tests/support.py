@@ -18,6 +18,7 @@ TESTS = Path(__file__).parent
 PLUGINS = TESTS / "plugins"
 COLOURS = PLUGINS / "colours.py"
 WATERMARK = TESTS / "plugins_wrapping" / "watermark.py"
+TELEGRAPH = TESTS / "plugins_speaking" / "telegraph.py"
 #: Misbehaving plugins, a file each.
 GALLERY = TESTS / "plugins_gallery"
 

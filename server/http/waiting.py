@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 
 from server.config import Settings
-from server.errors import JobAlreadyEnded, JobNotFound
+from server.errors import JobAlreadyEnded, JobNotFound, ShuttingDown
 from server.http.wait_errors import ClientGone, GenerationTimeout
 from server.service import GenerationService
 from server.snapshots import JobSnapshot
@@ -39,8 +39,9 @@ async def finished(request: Request, service: GenerationService, job_id: str) ->
             f"(`generation_timeout`). The job {job_id} goes on if it has begun."
         ) from None
     except asyncio.CancelledError:
+        # Nothing but the stop of the server cancels a request. It has a moment left to say so.
         await asyncio.shield(leave(service, settings, job_id))
-        raise
+        raise ShuttingDown(f"The server stops; the job {job_id} goes on if it has begun.") from None
     if found is None:
         await leave(service, settings, job_id)
         raise ClientGone(f"The client of job {job_id} went away.")
