@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import Message
 
@@ -149,6 +150,44 @@ async def test_websockets_are_asked_too(origin: bytes, admitted: bool) -> None:
     await HostGuard(app, Settings())(scope, _nothing, send)
     assert bool(entered) is admitted
     assert [message["type"] for message in sent] == ([] if admitted else ["websocket.close"])
+
+
+# --- with keys -----------------------------------------------------------------------------
+
+
+async def asks(connection: HTTPConnection) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "cookie", "expected"),
+    [
+        ("192.168.1.5:8000", None, "", 200),
+        ("192.168.1.5:8000", "http://evil.example", "", 200),
+        ("192.168.1.5:8000", "http://evil.example", "darkroom_session=x", 403),
+        ("192.168.1.5:8000", "http://192.168.1.5:9000", "darkroom_session=x", 403),
+        ("192.168.1.5:8000", "http://192.168.1.5:8000", "darkroom_session=x", 200),
+    ],
+)
+async def test_who_needs_a_key_may_use_any_name_but_no_page_anothers_session(
+    host: str, origin: str | None, cookie: str, expected: int
+) -> None:
+    app = HostGuard(PlainTextResponse("in"), Settings(), asks)
+    headers = {"Host": host, "Cookie": cookie, **({"Origin": origin} if origin else {})}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://server"
+    ) as client:
+        assert (await client.post("/", headers=headers)).status_code == expected
+
+
+async def test_the_addresses_of_other_listeners_pass() -> None:
+    listen = ({"dialect": "a", "port": 5050, "host": "192.168.1.5"},)
+    assert await status(guard(listen=listen), "192.168.1.5:5050") == 200
+    assert await status(guard(listen=listen), "192.168.1.6:5050") == 403
+
+
+async def test_every_page_where_the_settings_say_so() -> None:
+    assert await status(guard(allowed_origins=("*",)), "localhost", "POST", "https://x.org") == 200
 
 
 async def test_the_lifespan_passes() -> None:
