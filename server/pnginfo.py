@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,19 @@ SAMPLER_TITLES: Mapping[str, str] = {
     "euler": "Euler",
     "euler_a": "Euler a",
     "dpm++_2m": "DPM++ 2M",
+    "dpm++_2m_sde": "DPM++ 2M SDE",
+    "dpm++_sde": "DPM++ SDE",
     "ddim": "DDIM",
+    "heun": "Heun",
+    "lms": "LMS",
+    "uni_pc": "UniPC",
+    "euler_karras": "Euler Karras",
+    "dpm++_2m_karras": "DPM++ 2M Karras",
+    "dpm++_2m_sde_karras": "DPM++ 2M SDE Karras",
+    "dpm++_sde_karras": "DPM++ SDE Karras",
+    "heun_karras": "Heun Karras",
+    "lms_karras": "LMS Karras",
+    "uni_pc_karras": "UniPC Karras",
 }
 _SAMPLERS = {title: name for name, title in SAMPLER_TITLES.items()}
 
@@ -108,24 +121,41 @@ def infotext(recipe: Mapping[str, Any]) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class Infotext:
+    """The parts of an infotext, in its own words: the prompts with the tags of LoRAs, the settings
+    by their names, and the value of `Civitai resources`, an empty text without one."""
+
+    prompt: str
+    negative_prompt: str
+    settings: Mapping[str, str]
+    resources: str
+
+
+def split_infotext(text: str) -> Infotext:
+    """The parts of an infotext; where its last line holds no settings, all of it is prompts."""
+    body, _, last = text.rpartition("\n")
+    last, resources = lora_infotext.cut_resources(last)
+    found = _SETTING.finditer(last)
+    settings = [(match["name"].strip(), _unquote(match["value"])) for match in found]
+    if len(settings) < _FEWEST_SETTINGS:
+        body, settings, resources = text, [], ""
+    return Infotext(*_split_prompts(body), dict(settings), resources)
+
+
 def parse_infotext(text: str) -> dict[str, Any]:
     """The recipe that an infotext tells, in our words.
 
     Settings that we have no word for keep their names and remain text; so do values that are not
     what their name promises.
     """
-    body, _, last = text.rpartition("\n")
-    last, resources = lora_infotext.cut_resources(last)
-    settings = [(match["name"], _unquote(match["value"])) for match in _SETTING.finditer(last)]
-    if len(settings) < _FEWEST_SETTINGS:
-        body, settings, resources = text, [], ""
-    prompt, negative = _split_prompts(body)
-    hashes = dict(settings).get(lora_infotext.HASHES, "")
-    prompt, loras = lora_infotext.read(prompt, hashes, resources)
-    recipe: dict[str, Any] = {"prompt": prompt, "negative_prompt": negative}
-    for name, value in settings:
-        recipe.update(_read_setting(name.strip(), value))
-    told = {lora_infotext.RESOURCES: resources, "loras": loras}
+    parts = split_infotext(text)
+    hashes = parts.settings.get(lora_infotext.HASHES, "")
+    prompt, loras = lora_infotext.read(parts.prompt, hashes, parts.resources)
+    recipe: dict[str, Any] = {"prompt": prompt, "negative_prompt": parts.negative_prompt}
+    for name, value in parts.settings.items():
+        recipe.update(_read_setting(name, value))
+    told = {lora_infotext.RESOURCES: parts.resources, "loras": loras}
     return {**recipe, **{word: value for word, value in told.items() if value}}
 
 

@@ -43,7 +43,7 @@ def recipes(prompts: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]
             "prompt": prompts,
             "negative_prompt": PLAIN_TEXTS,
             "steps": st.integers(1, 150),
-            "sampler": st.sampled_from([*pnginfo.SAMPLER_TITLES, "heun"]),
+            "sampler": st.sampled_from([*pnginfo.SAMPLER_TITLES, "restart"]),
             "cfg_scale": st.floats(1, 20),
             "seed": st.integers(0, MAX_SEED),
             "width": st.integers(1, 2048),
@@ -76,7 +76,7 @@ SIMPLE = {
 @example({"note": "NUL \0, 🌅, \n, \x1b"})
 def test_our_chunk_loses_nothing(more: dict[str, Any]) -> None:
     original = {**SIMPLE, **more, "prompt": f"{more} \0"}
-    original |= {"width": 8, "height": 8}
+    original |= {"width": 8, "height": 8, "encoded_prompt": None, "loras": []}
     assert pnginfo.read(saved(pnginfo.chunks(original))) == original
 
 
@@ -131,7 +131,7 @@ def test_infotext_of_another_tool() -> None:
         "prompt": "masterpiece, 1girl,\n(cat:1.2)",
         "negative_prompt": "bad hands,\nblurry",
         "steps": 28,
-        "sampler": "DPM++ 2M Karras",
+        "sampler": "dpm++_2m_karras",
         "cfg_scale": 6.5,
         "seed": 99,
         "width": 512,
@@ -140,6 +140,19 @@ def test_infotext_of_another_tool() -> None:
         "model": "anything",
         "Lora hashes": "one: 1, two: 2",
         "Clip skip": "2",
+    }
+
+
+def test_the_parts_of_an_infotext_keep_their_own_words() -> None:
+    parts = pnginfo.split_infotext(
+        "a cat <lora:one:0.5>\nSteps: 28, Sampler: DPM++ 2M, Schedule type: Karras, Size: 512x768"
+    )
+    assert (parts.prompt, parts.negative_prompt) == ("a cat <lora:one:0.5>", "")
+    assert parts.settings == {
+        "Steps": "28",
+        "Sampler": "DPM++ 2M",
+        "Schedule type": "Karras",
+        "Size": "512x768",
     }
 
 
