@@ -126,7 +126,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     spoken: Mapping[str, Spoken] = app.state.spoken
     await service.start()
     try:
-        app.state.guard.begin(Authenticator(service.settings, service.keys, service.memory))
+        app.state.authenticator = Authenticator(service.settings, service.keys, service.memory)
+        app.state.guard.begin(app.state.authenticator)
         async with contextlib.AsyncExitStack() as stack:
             for each in spoken.values():
                 if each.faces.lifespan is not None:

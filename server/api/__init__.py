@@ -15,6 +15,7 @@ from server.api import (
     metrics,
     models,
     queue,
+    session,
     streams,
     system,
 )
@@ -23,5 +24,5 @@ from server.api import (
 def routers() -> list[APIRouter]:
     """Every route of the native API, in the order in which the documentation shows them."""
     first = (info, generate, enrich, jobs, queue, streams, images, models)
-    modules = (*first, loras, lora_downloads, system, metrics)
+    modules = (*first, loras, lora_downloads, session, system, metrics)
     return [module.router for module in modules]

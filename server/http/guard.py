@@ -10,7 +10,7 @@ from server.callers import Caller, Scope
 from server.config import Settings
 from server.errors import BodyTooLarge
 from server.http.access import SMALL_BODY, Access
-from server.http.auth import need
+from server.http.auth import address_of, need
 
 
 class Identifies(Protocol):
@@ -48,7 +48,7 @@ class Guard:
         Raises:
             KeyMissing, KeyRefused, TooManyFailures, ScopeMissing: they may not use the route.
         """
-        caller = Caller(f"address:{connection.client.host if connection.client else ''}")
+        caller = Caller(f"address:{address_of(connection)}")
         scope = self._asked(access)
         if scope is not None:
             caller = await self._identifies.caller(connection)

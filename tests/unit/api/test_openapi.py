@@ -60,7 +60,8 @@ def test_has_every_native_route(document: dict[str, Any]) -> None:
         "POST /api/models/{model}/load", "POST /api/models/{model}/unload", "GET /api/loras",
         "POST /api/loras", "POST /api/loras/rescan", "GET /api/loras/{lora}",
         "PATCH /api/loras/{lora}", "DELETE /api/loras/{lora}", "GET /api/loras/{lora}/preview",
-        "GET /health", "GET /metrics",
+        "GET /api/session", "POST /api/session",
+            "DELETE /api/session", "GET /health", "GET /metrics",
     }  # fmt: skip
 
 
