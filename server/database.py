@@ -87,8 +87,10 @@ jobs = Table(
     Column("client", String(200), nullable=False),
     Column("client_model", String(200)),
     Column("request", JSON, nullable=False),
+    Column("folder", Text),
     Index("jobs_by_status", "status", "number"),
     Index("jobs_by_dialect", "dialect", "number"),
+    Index("jobs_by_age", "created_at"),
     sqlite_autoincrement=True,  # a number is never used twice, or the queue's order could lie
 )
 

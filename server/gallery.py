@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from server.client_names import of_image
 from server.database import Database, images, jobs, row_of, trash
 from server.errors import DatabaseUnavailable, ImageNotFound
 from server.records import ImageRecord, JobStatus, image_filename
@@ -49,21 +50,26 @@ class ImagePage:
 class Filters:
     """Which images a page shows: `query` words all in the prompt or the model, `model` an id,
     `lora` the id of an adapter in the recipe, `prompt` words all in the prompt; with `firsts` of
-    each job only the first image."""
+    each job only the first image. With `dialect`, `query` and `model` mean models as the clients of
+    that API name them."""
 
     query: str | None = None
     model: str | None = None
     lora: str | None = None
     prompt: str | None = None
     firsts: bool = False
+    dialect: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filters as SQL."""
+        named = images.c.model if self.dialect is None else of_image(self.dialect)
         found: list[ColumnElement[bool]] = []
-        if self.query:
+        if self.query and self.dialect is None:
             found.append(images.c.id.in_(_search(self.query)))
+        elif self.query:
+            found += [_says(word, named) for word in self.query.split()]
         if self.model:
-            found.append(images.c.model == self.model)
+            found.append(named == self.model)
         if self.lora:
             found.append(_uses_lora(self.lora))
         if self.prompt:
@@ -94,11 +100,11 @@ class Gallery:
             return None
         # The file precedes the row: a crash in between leaves an orphan file, which start-up
         # sweeps, and never a row that points nowhere.
-        self._files.write(record.filename, png, thumbnail)
+        self._files.write(record.filename, png, thumbnail, record.folder)
         try:
             return self._add_row(record, attempt)
         except DatabaseUnavailable:
-            self._files.remove(record.filename)
+            self._files.remove(record.filename, record.folder)
             raise
 
     def _add_row(self, record: ImageRecord, attempt: int) -> int | None:
@@ -174,7 +180,7 @@ class Gallery:
         Raises:
             ImageNotFound: no row has this name, or the file is gone.
         """
-        return self._known(filename, self._files.image(filename))
+        return _present(self.path_of(self.named(filename)))
 
     def thumb_path(self, filename: str) -> Path:
         """Where the thumbnail (WebP) of a known image lies.
@@ -182,11 +188,11 @@ class Gallery:
         Raises:
             ImageNotFound: no row has this name, or the file is gone.
         """
-        return self._known(filename, self._files.thumb(filename))
+        return _present(self._files.thumb(self.named(filename).filename))
 
     def path_of(self, record: ImageRecord) -> Path:
         """Where the PNG of an image lies, without a look at the database."""
-        return self._files.image(record.filename)
+        return self._files.image(record.filename, record.folder)
 
     def delete(self, filename: str) -> None:
         """Delete row, image and thumbnail.
@@ -208,17 +214,18 @@ class Gallery:
 
         Other files without a row stay: after the loss of a database they are all the user has.
         """
-        self._files.remove_partial()
         self._empty_trash()
-        open_jobs = select(jobs.c.id, jobs.c.params, jobs.c.images_done).where(
+        open_jobs = select(jobs.c.id, jobs.c.params, jobs.c.images_done, jobs.c.folder).where(
             jobs.c.status.in_([JobStatus.QUEUED, JobStatus.PROCESSING])
         )
         with self._database.reading() as connection:
             rows = connection.execute(open_jobs).all()
+        # A crash ends no job: whoever was writing then is among these.
+        self._files.remove_partial({row.folder for row in rows if row.folder is not None})
         for row in rows:
             missing = set(range(row.params.get("num_images", 0))) - set(row.images_done)
             for index in missing:
-                self._files.remove(image_filename(row.id, index))
+                self._files.remove(image_filename(row.id, index), row.folder)
 
     def seconds_per_work(self, model: str) -> float | None:
         """The median over the model's newest images of seconds per step and pixel; None without
@@ -241,14 +248,6 @@ class Gallery:
         with self._database.reading() as connection:
             return [_record(row) for row in connection.execute(query)]
 
-    def _known(self, filename: str, path: Path) -> Path:
-        query = select(images.c.id).where(images.c.filename == filename)
-        with self._database.reading() as connection:
-            known = connection.execute(query).first()
-        if known is None or not path.is_file():
-            raise _unknown(filename)
-        return path
-
     def _is_current(self, job_id: str, attempt: int) -> bool:
         with self._database.reading() as connection:
             return _images_done(connection, job_id, attempt) is not None
@@ -256,23 +255,24 @@ class Gallery:
     def _delete(self, condition: ColumnElement[bool]) -> int:
         """Delete rows, then their files; the trash remembers the files should we die between."""
         with self._database.writing() as connection:
-            names = select(images.c.filename).where(condition)
-            filenames = list(connection.execute(names).scalars())
-            if filenames:
-                rows = [{"filename": filename} for filename in filenames]
+            files = select(images.c.filename, images.c.folder).where(condition)
+            rows = [row._asdict() for row in connection.execute(files)]
+            if rows:
                 connection.execute(insert(trash).prefix_with("OR IGNORE"), rows)
                 connection.execute(delete(images).where(condition))
-        if filenames:
+        if rows:
             self._empty_trash()
-        return len(filenames)
+        return len(rows)
 
     def _empty_trash(self) -> None:
         with self._database.reading() as connection:
-            filenames = list(connection.execute(select(trash.c.filename)).scalars())
-        if not filenames:
+            rows = connection.execute(select(trash)).all()
+        if not rows:
             return
         # What cannot be removed now (somebody reads it, on Windows) waits for the next time.
-        gone = [{"name": name} for name in filenames if self._files.remove(name)]
+        gone = [
+            {"name": row.filename} for row in rows if self._files.remove(row.filename, row.folder)
+        ]
         if not gone:
             return
         with self._database.writing() as connection:
@@ -304,8 +304,16 @@ def _search(query: str, column: str | None = None) -> Select[Any]:
     return (
         select(literal_column("rowid"))
         .select_from(text("images_search"))
-        .where(text("images_search MATCH :match").bindparams(match=match))
+        .where(
+            text("images_search MATCH :match").bindparams(bindparam("match", match, unique=True))
+        )
     )
+
+
+def _says(word: str, named: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a word begins one of the prompt, or is part of the model's name."""
+    in_prompt = images.c.id.in_(_search(word, "prompt"))
+    return in_prompt | named.icontains(word, autoescape=True)
 
 
 def _uses_lora(lora: str) -> ColumnElement[bool]:
@@ -322,6 +330,16 @@ def _values(record: ImageRecord) -> dict[str, Any]:
 
 def _record(row: Row[Any]) -> ImageRecord:
     return ImageRecord(**{item.name: getattr(row, item.name) for item in fields(ImageRecord)})
+
+
+def _present(path: Path) -> Path:
+    """
+    Raises:
+        ImageNotFound: there is no such file.
+    """
+    if not path.is_file():
+        raise _unknown(path.name)
+    return path
 
 
 def _unknown(filename: str) -> ImageNotFound:

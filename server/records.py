@@ -66,6 +66,8 @@ class Job:
     `progress` is what the job had shown when it ended, 0–1.
     `images_done` are the indices whose image stood in the gallery at some time: a retry leaves
     them alone even when the user has deleted the image since.
+    `folder` is where its images are stored when that is another folder than that of all images, as
+    `server.storage.ImageFiles` takes it.
     A download has no model and no family ("" both); its parameters are `ref` and, once it is there,
     `lora`.
     """
@@ -90,6 +92,7 @@ class Job:
     finished_at: datetime | None = None
     error_code: str | None = None
     error_message: str | None = None
+    folder: str | None = None
 
     @property
     def num_images(self) -> int:
@@ -119,7 +122,8 @@ class ImageRecord:
     """One finished image. `recipe` holds its complete parameters, its own seed among them.
 
     `width` and `height` are in pixels, `seconds` is the time the image took, `size` its bytes.
-    `folder` is where the file lies when that is another folder than that of all images.
+    `folder` is where the file lies when that is another folder than that of all images, as
+    `server.storage.ImageFiles` takes it.
     """
 
     filename: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,47 +17,56 @@ log = logging.getLogger(__name__)
 class ImageFiles:
     """The two folders with full-size images and thumbnails; both use the image's file name.
 
-    Names come from the database, never from a request.
+    Full-size images may also lie in a `folder` of their own: a path relative to the folder that
+    holds that of all images, so that what is kept can be moved as a whole, or an absolute one
+    elsewhere. Nobody makes such a folder here: where it is gone, an unplugged disk say, its place
+    must not be filled. Names and folders come from the database, never from a request.
     """
 
     def __init__(self, images: Path, thumbs: Path) -> None:
         self._images = images
         self._thumbs = thumbs
 
-    def image(self, filename: str) -> Path:
+    def image(self, filename: str, folder: str | None = None) -> Path:
         """Where the full-size PNG lies."""
-        return self._images / filename
+        return self._folder(folder) / filename
 
     def thumb(self, filename: str) -> Path:
         """Where the thumbnail (WebP, whatever its name ends with) lies."""
         return self._thumbs / filename
 
-    def write(self, filename: str, png: bytes, thumbnail: bytes) -> None:
+    def write(
+        self, filename: str, png: bytes, thumbnail: bytes, folder: str | None = None
+    ) -> None:
         """Write both files durably, the image first.
 
         Raises:
             StorageFailed: the disk is full or a folder cannot be written; nothing is left behind.
         """
         try:
-            write_whole(self.image(filename), png)
+            write_whole(self.image(filename, folder), png)
             write_whole(self.thumb(filename), thumbnail)
         except OSError as error:
-            self.remove(filename)
+            self.remove(filename, folder)
             raise StorageFailed(
-                f"The image could not be written to {self._images}: {error.strerror or error}. "
+                f"The image could not be written to {self._folder(folder)}: {error.strerror or error}. "
                 "Free disk space or mend the folder's permissions, then generate it again."
             ) from error
 
-    def remove(self, filename: str) -> bool:
+    def remove(self, filename: str, folder: str | None = None) -> bool:
         """Remove an image and its thumbnail; whether both are gone now, or were before."""
-        gone = [_unlink(path) for path in (self.image(filename), self.thumb(filename))]
+        gone = [_unlink(path) for path in (self.image(filename, folder), self.thumb(filename))]
         return all(gone)
 
-    def remove_partial(self) -> None:
-        """Remove temporary files that a crash left behind."""
-        for folder in (self._images, self._thumbs):
-            for path in folder.glob(".*.part"):
+    def remove_partial(self, folders: Iterable[str] = ()) -> None:
+        """Remove temporary files that a crash left behind, also in these further `folders`."""
+        others = [self._folder(folder) for folder in folders]
+        for place in (self._images, self._thumbs, *others):
+            for path in place.glob(".*.part"):
                 _unlink(path)
+
+    def _folder(self, folder: str | None) -> Path:
+        return self._images if folder is None else self._images.parent / folder
 
 
 def _unlink(path: Path) -> bool:

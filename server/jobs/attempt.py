@@ -206,4 +206,5 @@ def _image_record(job: Job, task: Task[ImageParams], message: ImageReady) -> Ima
         created_at=now(),
         seconds=round(message.seconds, 3),
         size=len(message.png),
+        folder=job.folder,
     )

@@ -15,7 +15,7 @@ from server.inputs import InputImages
 from server.jobs import submission
 from server.jobs.manager import JobManager
 from server.jobs.store import IdempotencyKey, JobStore
-from server.jobs.submission import Plan
+from server.jobs.submission import Plan, Unrunnable
 from server.jobs.views import JobViews
 from server.limit_errors import QuotaExceeded
 from server.lora_requests import LoraRequests
@@ -27,11 +27,12 @@ from server.snapshots import JobSnapshot
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asked for a job, and how. `max_queued`: how many jobs of this client may wait, None any
-    number; `idempotency_key`: what the client calls the request."""
+    number; `idempotency_key`: what the client calls the request; `folder`: see `Job`."""
 
     origin: Origin
     max_queued: int | None = None
     idempotency_key: str | None = None
+    folder: str | None = None
 
 
 class Intake:
@@ -75,6 +76,12 @@ class Intake:
         # A client that goes away must not leave a job in the database that nobody runs.
         return await asyncio.shield(self._take(resolved, asked, key))
 
+    async def refuse(self, request: Unrunnable, origin: Origin) -> JobSnapshot:
+        """See `GenerationService.submit_failed`."""
+        self._check_open()
+        job = submission.failed_job(request, origin)
+        return await self._views.snapshot(await asyncio.to_thread(self._store.create, job))
+
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """See `GenerationService.plan`."""
         resolved = self._catalog.resolve(body, self._residency.current)
@@ -110,7 +117,7 @@ class Intake:
         self._check_open()
         resolved = await self._completed(resolved)
         params, found = await self._images_of(resolved)
-        job = submission.new_job(replace(resolved, params=params), asked.origin)
+        job = submission.new_job(replace(resolved, params=params), asked.origin, asked.folder)
         kept = await asyncio.to_thread(self._inputs.keep, found) if found else {}
         try:
             return await self._accept(job, asked.max_queued, key)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.catalog import Resolved
-from server.errors import InvalidParameters
+from server.errors import InvalidParameters, JobFailure
 from server.generation import draw_seed
 from server.jobs.store import IdempotencyKey
 from server.records import Job, JobKind, JobStatus, Origin, new_job_id, now
+from server.wording import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,21 @@ class Plan:
     warnings: tuple[str, ...]
     needs_load: bool
     expected_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unrunnable:
+    """A request that cannot run.
+
+    Attributes:
+        model: the model that there is not.
+        params: what is known of the request, by our words; at least `prompt`.
+        failure: why it cannot run.
+    """
+
+    model: str
+    params: Mapping[str, Any]
+    failure: JobFailure
 
 
 def plan(resolved: Resolved, rate: float | None, *, needs_load: bool) -> Plan:
@@ -43,8 +59,11 @@ def plan(resolved: Resolved, rate: float | None, *, needs_load: bool) -> Plan:
     )
 
 
-def new_job(resolved: Resolved, origin: Origin) -> Job:
-    """A job from `origin`, its seed drawn: the recipe is complete before it is queued."""
+def new_job(resolved: Resolved, origin: Origin, folder: str | None = None) -> Job:
+    """A job from `origin`, its seed drawn: the recipe is complete before it is queued.
+
+    `folder`: see `Job`.
+    """
     params = resolved.params.model_dump(mode="json")
     if params["seed"] is None:
         params["seed"] = draw_seed()
@@ -59,6 +78,26 @@ def new_job(resolved: Resolved, origin: Origin) -> Job:
         warnings=resolved.warnings,
         created_at=moment,
         origin=origin,
+        folder=folder,
+    )
+
+
+def failed_job(request: Unrunnable, origin: Origin) -> Job:
+    """A job from `origin` that has failed before it began."""
+    moment = now()
+    return Job(
+        id=new_job_id(moment),
+        kind=JobKind.GENERATE,
+        status=JobStatus.FAILED,
+        model=shortened(request.model),
+        family="",
+        params=dict(request.params),
+        warnings=(),
+        created_at=moment,
+        origin=origin,
+        finished_at=moment,
+        error_code=request.failure.code,
+        error_message=request.failure.message,
     )
 
 

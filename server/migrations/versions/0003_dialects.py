@@ -41,5 +41,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("client_model", sa.String(200)))
     op.add_column("jobs", sa.Column("request", sa.JSON, nullable=False, server_default="{}"))
     op.create_index("jobs_by_dialect", "jobs", ["dialect", "number"])
+    op.create_index("jobs_by_age", "jobs", ["created_at"])
+    op.add_column("jobs", sa.Column("folder", sa.Text))
     op.add_column("images", sa.Column("folder", sa.Text))
     op.add_column("trash", sa.Column("folder", sa.Text))
