@@ -33,13 +33,16 @@ class Pictures:
         lora: str | None = None,
         prompt: str | None = None,
         firsts: bool = False,
+        dialect: str | None = None,
     ) -> ImagePage:
         """Images, newest first. `q`: every word begins a word of the prompt or the model; `prompt`
         likewise, of the prompt alone; `lora` is any name of a LoRA, or the id of one that is gone;
-        with `firsts` of each job only the first image."""
+        with `firsts` of each job only the first image. With `dialect`, `q` and `model` mean models
+        as that API's clients name them, a word of `q` any part of such a name."""
         with contextlib.suppress(LoraNotFound):
             lora = lora and (await asyncio.to_thread(self._loras.find, lora)).id
-        filters = Filters(q, self._card_id(model), lora, prompt, firsts)
+        wanted = self._card_id(model) if dialect is None else model
+        filters = Filters(q, wanted, lora, prompt, firsts, dialect)
         return await asyncio.to_thread(
             self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor
         )

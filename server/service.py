@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +18,15 @@ from server.database import Database
 from server.enrichment.enricher import Enriched, Enricher
 from server.enrichment.styles import DEFAULT
 from server.enrichment.wish import MAX_LENGTH
-from server.errors import (
-    JobAlreadyEnded,
-    JobFailure,
-    JobNotFound,
-)
+from server.errors import JobFailure, JobNotFound
 from server.gallery import Gallery
 from server.inputs import InputImages
+from server.jobs import cancelling
 from server.jobs.intake import Asked, Intake
 from server.jobs.manager import JobManager, QueueState
+from server.jobs.statistics import JobStatistics
 from server.jobs.store import JobStore
-from server.jobs.submission import Plan
+from server.jobs.submission import Plan, Unrunnable
 from server.jobs.views import JobViews
 from server.keys.store import KeyStore
 from server.lora_choices import LoraChoices
@@ -51,9 +49,6 @@ DRAIN = 4.0
 
 #: Of requests through our own API.
 NO_ORIGIN = Origin()
-
-#: Seconds that a cancel waits for the running step to end.
-CANCEL_WAIT = 5.0
 
 
 class GenerationService:
@@ -96,6 +91,7 @@ class GenerationService:
             configured(self.settings.loras, self.settings.civitai_url),
         )
         self.keys = KeyStore(self._database)
+        self.statistics = JobStatistics(self._database)
         self.pictures = Pictures(self._gallery, self.catalog, self.loras)
         self.manager = JobManager(
             store=self._store,
@@ -163,6 +159,7 @@ class GenerationService:
         idempotency_key: str | None = None,
         caller: Caller = LOCAL,
         origin: Origin = NO_ORIGIN,
+        folder: str | None = None,
     ) -> JobSnapshot:
         """Accept a request; when this returns, the job is on the disk and will end.
 
@@ -172,12 +169,27 @@ class GenerationService:
                 first job.
             caller: who asks, and how many jobs of theirs may wait.
             origin: the API that the request came through; its `client` becomes the caller.
+            folder: where its images are stored, see `Job`; None: with all others.
 
         Raises:
             InvalidParameters, IdempotencyConflict, QueueFull, QuotaExceeded, ShuttingDown
         """
         origin = replace(origin, client=caller.id)
-        return await self._intake.submit(body, Asked(origin, caller.max_queued, idempotency_key))
+        asked = Asked(origin, caller.max_queued, idempotency_key, folder)
+        return await self._intake.submit(body, asked)
+
+    async def submit_failed(
+        self, request: Unrunnable, *, caller: Caller = LOCAL, origin: Origin = NO_ORIGIN
+    ) -> JobSnapshot:
+        """Keep a request that cannot run as a job that has failed, which tells what is missing.
+
+        Raises:
+            QueueFull, ShuttingDown
+        """
+        origin = replace(origin, client=caller.id)
+        snapshot = await self._intake.refuse(request, origin)
+        await asyncio.to_thread(self._retain)
+        return snapshot
 
     async def plan(self, body: Mapping[str, Any]) -> Plan:
         """What `submit` would do with this request.
@@ -201,24 +213,17 @@ class GenerationService:
         """Jobs newest first, and the cursor of the next page or None."""
         return await self._views.page(status, limit, cursor)
 
+    async def jobs_named(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        """Those of these jobs that there are, by id."""
+        return await asyncio.to_thread(self._store.many, job_ids)
+
     async def cancel(self, job_id: str) -> JobSnapshot:
         """Cancel a queued or running job and return its snapshot, usually the terminal one.
 
         Raises:
             JobNotFound, JobAlreadyEnded
         """
-        with self.manager.feed.subscribe(job_id) as snapshots:
-            if not await self.manager.cancel(job_id):
-                raise _ended((await self.job(job_id))[1])
-            # When the running step is a long one, the answer shows the job as it is.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CANCEL_WAIT):
-                    async for snapshot in snapshots:
-                        if snapshot.status is JobStatus.CANCELLED:
-                            return snapshot
-                        if snapshot.status.ended:  # it was quicker
-                            raise _ended(snapshot)
-        return (await self.job(job_id))[1]
+        return await cancelling.cancel(self.manager, self._views, job_id)
 
     async def drop(self, job_id: str) -> bool:
         """Cancel a job if it still waits; whether it did."""
@@ -292,6 +297,10 @@ class GenerationService:
     async def queue(self) -> QueueState:
         """The queue in numbers."""
         return await self.manager.state()
+
+    async def requeue_stalled(self) -> int:
+        """Queue jobs again that nobody runs although they are said to run; how many there were."""
+        return await self.manager.requeue_stalled()
 
     async def pause(self) -> QueueState:
         """Start no more jobs; what runs ends."""
@@ -367,7 +376,3 @@ class GenerationService:
         self._residency.fetched(model, failure)
         if self.manager.downloads.unwant(model) and failure is None:
             self._executor.load(model)
-
-
-def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:
-    return JobAlreadyEnded(f"The job {snapshot.job_id} is {snapshot.status.value} already.")

@@ -19,6 +19,7 @@ from server.http.faces import Render, refuse, visit
 from server.http.guard import Guard, caller_of
 from server.http.rate_limit import RateLimiter
 from server.http.sse import Streams
+from server.jobs.submission import Unrunnable
 from server.plugins.types import Dialect, ModelCard, ModelFamily
 from server.records import Job, Origin
 from server.service import GenerationService
@@ -89,6 +90,7 @@ class DialectHost:
         named: str | None = None,
         request: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
+        folder: str | None = None,
     ) -> JobSnapshot:
         """Submit a job for the caller of a request. Counts towards their rate limit if accepted.
 
@@ -97,7 +99,7 @@ class DialectHost:
             body: one model's parameters in our words, and `model`, its id.
             named: what the client called the model; None where it named none.
             request: what the dialect needs of the request to answer about the job later.
-            idempotency_key: see `GenerationService.submit`.
+            idempotency_key, folder: see `GenerationService.submit`.
 
         Raises:
             InvalidParameters, IdempotencyConflict, QueueFull, QuotaExceeded, RateLimited,
@@ -107,8 +109,27 @@ class DialectHost:
         origin = Origin(self.name, caller.id, named, request or {})
         with self._limiter.place(self.name, caller):
             return await self.service.submit(
-                body, idempotency_key=idempotency_key, caller=caller, origin=origin
+                body, idempotency_key=idempotency_key, caller=caller, origin=origin, folder=folder
             )
+
+    async def submit_failed(
+        self,
+        connection: HTTPConnection,
+        unrunnable: Unrunnable,
+        *,
+        named: str | None = None,
+        request: Mapping[str, Any] | None = None,
+    ) -> JobSnapshot:
+        """Keep a request that cannot run as a job that has failed, which tells what is missing.
+        It counts towards the caller's rate limit like any other.
+
+        Raises:
+            QueueFull, RateLimited, ShuttingDown
+        """
+        caller = caller_of(connection)
+        origin = Origin(self.name, caller.id, named, request or {})
+        with self._limiter.place(self.name, caller):
+            return await self.service.submit_failed(unrunnable, caller=caller, origin=origin)
 
     async def finished(self, request: Request, job_id: str) -> JobSnapshot:
         """Wait for a job's end; see `server.http.waiting.finished`."""

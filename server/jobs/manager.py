@@ -18,6 +18,7 @@ from server.errors import (
 from server.gallery import Gallery
 from server.generation import ImageParams, LoraRef, Task
 from server.inputs import InputImages
+from server.jobs import stalled
 from server.jobs.attempt import Attempt, Outcome
 from server.jobs.downloads import Downloads
 from server.jobs.feed import Bell, JobFeed
@@ -99,6 +100,7 @@ class JobManager:
         self._stopping = False
         self._running: dict[str, Attempt] = {}
         self._ending: set[str] = set()
+        self._resetting = asyncio.Lock()
         self._wake = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._drops: set[asyncio.Task[None]] = set()
@@ -207,6 +209,16 @@ class JobManager:
             attempt.cancel()
             return True
         return job_id in self._ending
+
+    async def requeue_stalled(self) -> int:
+        """Queue jobs again that the database has as running and nobody runs; how many."""
+        async with self._resetting:  # a second one would see what the first has half done
+            count = await stalled.requeue(self._store, self._waiting, self._holds)
+        self._wake.set()
+        return count
+
+    def _holds(self, job_id: str) -> bool:
+        return any(job_id in jobs for jobs in (self._waiting, self._running, self._ending))
 
     # --- running ---------------------------------------------------------------------------
 

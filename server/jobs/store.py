@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
@@ -78,6 +78,11 @@ class JobStore:
         with self._database.reading() as connection:
             return _get(connection, job_id)
 
+    def many(self, job_ids: Iterable[str]) -> dict[str, Job]:
+        """Those of these jobs that there are, by id."""
+        found = self._jobs(select(jobs).where(jobs.c.id.in_(list(job_ids))))
+        return {job.id: job for job in found}
+
     def page(
         self, status: JobStatus | None, limit: int, cursor: str | None
     ) -> tuple[list[Job], str | None]:
@@ -95,6 +100,11 @@ class JobStore:
         """Queued jobs of all kinds, in the order in which they were submitted."""
         query = select(jobs).where(jobs.c.status == JobStatus.QUEUED)
         return self._jobs(query.order_by(jobs.c.number))
+
+    def processing(self) -> list[Job]:
+        """Jobs of the queue that run, oldest first, as far as the database knows."""
+        query = select(jobs).where(jobs.c.status == JobStatus.PROCESSING)
+        return self._jobs(query.where(jobs.c.kind != JobKind.DOWNLOAD).order_by(jobs.c.number))
 
     def counts(self) -> dict[JobStatus, int]:
         """How many jobs of the queue have each status; downloads are not among them."""
@@ -158,6 +168,21 @@ class JobStore:
             status=JobStatus.QUEUED,
             seq=seq,
             losses=jobs.c.losses + int(lost),
+        )
+
+    def put_back(self, job_id: str) -> Job:
+        """Queue a job again that nobody runs any more. The attempt grows, since the old one's last
+        revision number is not known and revisions must not fall.
+
+        Raises:
+            JobNotFound: no running job has this id.
+        """
+        return self._change(
+            job_id,
+            JobStatus.PROCESSING,
+            status=JobStatus.QUEUED,
+            attempt=jobs.c.attempt + 1,
+            seq=0,
         )
 
     def finish(

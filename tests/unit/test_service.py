@@ -17,10 +17,12 @@ from server.errors import (
     InvalidParameters,
     JobAlreadyEnded,
     JobNotFound,
+    ModelLoadFailed,
     QueueFull,
     ShuttingDown,
 )
-from server.records import JobStatus
+from server.jobs.submission import Unrunnable
+from server.records import JobStatus, Origin
 from server.service import GenerationService
 from tests.support import PLUGINS
 
@@ -200,3 +202,21 @@ async def test_out_of_memory_leaves_the_server_whole(tmp_path: Path) -> None:
         last = await service.wait(failed.job_id)
         assert last.error is not None and last.error["code"] == "out_of_memory"
         await make(service)
+
+
+async def test_a_request_that_cannot_run_is_a_job_that_has_failed(tmp_path: Path) -> None:
+    request = Unrunnable("gone", {"prompt": "red", "num_images": 2}, ModelLoadFailed("It is gone."))
+    async with running(tmp_path, keep_jobs=1) as service:
+        await make(service)
+        snapshot = await service.submit_failed(request, origin=Origin("other", model="theirs"))
+        assert snapshot.status is JobStatus.FAILED
+        assert snapshot.error == {"code": "model_load_failed", "message": "It is gone."}
+        job, _ = await service.job(snapshot.job_id)
+        assert (job.model, job.params["prompt"], job.num_images) == ("gone", "red", 2)
+        assert (job.origin.dialect, job.origin.model) == ("other", "theirs")
+        listed, _ = await service.jobs(status=None, limit=10, cursor=None)
+        assert [each.job_id for each in listed] == [job.id], "the history is trimmed"
+        assert [*await service.jobs_named([job.id, "nothing"])] == [job.id]
+        service._intake.open = False
+        with pytest.raises(ShuttingDown):
+            await service.submit_failed(request)

@@ -11,7 +11,7 @@ from server.database import Database, trash
 from server.errors import DatabaseUnavailable, ImageNotFound, InvalidParameters, StorageFailed
 from server.gallery import Filters, Gallery
 from server.jobs.store import JobStore
-from server.records import JobStatus, image_object
+from server.records import JobStatus, Origin, image_object
 from server.storage import ImageFiles
 from tests.unit.jobs.builders import PNG, WEBP, add_image, new_image, new_job
 
@@ -239,3 +239,29 @@ def test_the_object_of_an_image_has_its_urls_and_its_recipe(
     assert shown["thumb_url"] == f"/api/thumbs/{record.filename}"
     assert (shown["prompt"], shown["seed"], shown["index"]) == ("a red field", 7, 0)
     assert shown["created_at"].endswith("Z") and shown["id"] == record.id
+
+
+@pytest.mark.parametrize(
+    ("query", "model", "found"),
+    [
+        ("their-name", None, ["a red house"]),
+        ("THEIR red", None, ["a red house"]),
+        ("their blue", None, []),
+        ("house", None, ["a blue house", "a red house"]),
+        ("colours", None, ["a blue house"]),
+        ("-", None, ["a red house"]),
+        ("%", None, []),
+        (None, "their-name", ["a red house"]),
+        (None, "colours", ["a blue house"]),
+        ("red", "colours", []),
+    ],
+)
+def test_an_api_finds_models_by_the_names_of_its_clients(
+    store: JobStore, gallery: Gallery, query: str | None, model: str | None, found: list[str]
+) -> None:
+    theirs = store.create(new_job(origin=Origin("other", model="their-name")))
+    gallery.add(new_image(theirs, prompt="a red house"), store.begin(theirs.id).attempt, PNG, WEBP)
+    add_image(store, gallery, "a blue house")
+    page = gallery.page(Filters(query, model, dialect="other"), limit=10)
+    assert sorted(image.recipe["prompt"] for image in page.images) == found
+    assert page.total == len(found)

@@ -1,0 +1,35 @@
+"""A client's wish that a job ends now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from server.errors import JobAlreadyEnded
+from server.jobs.manager import JobManager
+from server.jobs.views import JobViews
+from server.records import JobStatus
+from server.snapshots import JobSnapshot
+
+#: Seconds that a cancel waits for the running step to end.
+CANCEL_WAIT = 5.0
+
+
+async def cancel(manager: JobManager, views: JobViews, job_id: str) -> JobSnapshot:
+    """See `GenerationService.cancel`."""
+    with manager.feed.subscribe(job_id) as snapshots:
+        if not await manager.cancel(job_id):
+            raise _ended((await views.job(job_id))[1])
+        # When the running step is a long one, the answer shows the job as it is.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_WAIT):
+                async for snapshot in snapshots:
+                    if snapshot.status is JobStatus.CANCELLED:
+                        return snapshot
+                    if snapshot.status.ended:  # it was quicker
+                        raise _ended(snapshot)
+    return (await views.job(job_id))[1]
+
+
+def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:
+    return JobAlreadyEnded(f"The job {snapshot.job_id} is {snapshot.status.value} already.")
