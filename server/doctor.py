@@ -162,6 +162,7 @@ def database_file(path: Path) -> Iterator[Finding]:
 def address(settings: Settings) -> Iterator[Finding]:
     """Whether a server could listen where the settings say."""
     where = f"{settings.host} port {settings.port}"
+    others = "".join(f", port {each.port} for {each.dialect}" for each in settings.listen)
     try:
         listen(settings, protected=keys_configured(settings)).close()
     except AddressUnusable as error:
@@ -170,7 +171,7 @@ def address(settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding("address", "warning", error.message)
     else:
-        yield Finding("address", "ok", f"{where} is free")
+        yield Finding("address", "ok", f"free: {where}{others}")
 
 
 def plugins(manager: PluginManager) -> Iterator[Finding]:

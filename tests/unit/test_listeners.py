@@ -21,19 +21,37 @@ def settings(*places: tuple[str, int] | tuple[str, int, str], **others: Any) -> 
     return Settings(**{"port": 0, "listen": tables, **others})
 
 
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+without_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+
+
 def test_the_main_port_and_one_per_dialect() -> None:
-    with listen(settings(("a", 0), ("b", 0, "::1"), ("a", 0))) as listeners:
+    with listen(settings(("a", 0), ("b", 0, "localhost"), ("a", 0))) as listeners:
         ports = [each.port for each in listeners]
         assert len({*ports}) == 4
         assert listeners.ports == {ports[1]: "a", ports[2]: "b", ports[3]: "a"}
         assert [each.url for each in listeners] == [
             f"http://127.0.0.1:{ports[0]}",
             f"http://127.0.0.1:{ports[1]}",
-            f"http://[::1]:{ports[2]}",
+            f"http://localhost:{ports[2]}",
             f"http://127.0.0.1:{ports[3]}",
         ]
         for each in listeners:
             socket.create_connection(each.socket.getsockname()[:2]).close()
+
+
+@without_ipv6
+def test_an_address_of_ipv6() -> None:
+    with listen(settings(("a", 0, "::1"))) as listeners:
+        assert listeners.dialects[0].url == f"http://[::1]:{listeners.dialects[0].port}"
+        socket.create_connection(("::1", listeners.dialects[0].port)).close()
 
 
 def test_closing_frees_every_port() -> None:
@@ -71,7 +89,11 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize(
     "open_to_others",
-    [settings(host="0.0.0.0"), settings(("a", 0, "0.0.0.0")), settings(("a", 0, "::"))],
+    [
+        settings(host="0.0.0.0"),
+        settings(("a", 0, "0.0.0.0")),
+        pytest.param(settings(("a", 0, "::")), marks=without_ipv6),
+    ],
 )
 def test_an_address_for_others_needs_a_key_or_a_word(open_to_others: Settings) -> None:
     with pytest.raises(AddressUnusable, match=r"darkroom keys add.*--insecure"):
