@@ -35,9 +35,7 @@ class ImageFiles:
         """Where the thumbnail (WebP, whatever its name ends with) lies."""
         return self._thumbs / filename
 
-    def write(
-        self, filename: str, png: bytes, thumbnail: bytes, folder: str | None = None
-    ) -> None:
+    def write(self, filename: str, png: bytes, thumbnail: bytes, folder: str | None = None) -> None:
         """Write both files durably, the image first.
 
         Raises:
@@ -49,8 +47,9 @@ class ImageFiles:
         except OSError as error:
             self.remove(filename, folder)
             raise StorageFailed(
-                f"The image could not be written to {self._folder(folder)}: {error.strerror or error}. "
-                "Free disk space or mend the folder's permissions, then generate it again."
+                f"The image could not be written to {self._folder(folder)}: "
+                f"{error.strerror or error}. Free disk space or mend the folder's permissions, "
+                "then generate it again."
             ) from error
 
     def remove(self, filename: str, folder: str | None = None) -> bool:
