@@ -75,9 +75,11 @@ def load(
     """Build every enabled dialect. One that cannot be built is left out, and its plugin is told of.
 
     Raises:
-        ConfigurationError: a table `[dialects.NAME]` holds what the dialect does not know.
+        ConfigurationError: a table `[dialects.NAME]` holds what the dialect does not know, or one
+            that is to have a port of its own cannot be built.
     """
     found = {}
+    listed = {entry.dialect for entry in settings.listen}
     for name, dialect in plugins.dialects.items():
         entry = settings.dialects.get(name, DialectEntry())
         options = _options(dialect, entry)
@@ -93,7 +95,10 @@ def load(
         except (Exception, SystemExit) as error:
             logger.info("Dialect %s cannot be built", name, exc_info=error)
             provider = plugins.dialect_provider(name)
-            plugins.fault(provider, f"Building the dialect {name} raised {describe(error)}.")
+            fault = f"Building the dialect {name} raised {describe(error)}."
+            plugins.fault(provider, fault)
+            if name in listed:
+                raise ConfigurationError(f"[[listen]] {name}: {fault}") from error
     return found
 
 

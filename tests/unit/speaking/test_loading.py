@@ -91,6 +91,8 @@ def test_a_dialect_that_cannot_be_built_is_told_of_and_harms_no_other(
     faults = {record.name: " ".join(record.faults) for record in service.plugins.records()}
     assert fault in faults[module]
     assert faults["sound"] == ""
+    with pytest.raises(ConfigurationError, match=r"\[\[listen\]\] faulty"):
+        create_app(settings(folder, listen=[{"dialect": "faulty", "port": 0}]), service)
 
 
 @pytest.mark.parametrize(
