@@ -43,6 +43,7 @@ from server.records import ImageRecord, Job, JobStatus, Origin
 from server.residency import ModelStatus, Residency
 from server.snapshots import JobSnapshot, ModelState, PluginFault
 from server.storage import ImageFiles
+from server.webhooks.store import WebhookStore
 
 #: Seconds that running jobs get to end when the server stops; what is left is put back.
 DRAIN = 4.0
@@ -91,6 +92,7 @@ class GenerationService:
             configured(self.settings.loras, self.settings.civitai_url),
         )
         self.keys = KeyStore(self._database)
+        self.webhooks = WebhookStore(self._database)
         self.statistics = JobStatistics(self._database)
         self.pictures = Pictures(self._gallery, self.catalog, self.loras)
         self.manager = JobManager(

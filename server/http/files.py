@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -41,6 +43,42 @@ async def changing_file(request: Request, path: Path, media_type: str) -> Respon
         RangeNotSatisfiable: no byte of the wanted range exists.
     """
     return await _file(request, path, media_type, REVALIDATE)
+
+
+async def derived_file(
+    request: Request, path: Path, media_type: str, derive: Callable[[Path], bytes]
+) -> Response:
+    """Serve what is made of a file that never changes, always the same bytes: like
+    `immutable_file`. `derive` runs on a thread, and only where its result is sent.
+
+    Raises:
+        ImageNotFound: the file vanished a moment ago.
+        RangeNotSatisfiable: no byte of the wanted range exists.
+    """
+    try:
+        status = await asyncio.to_thread(path.stat)
+        entity = f"{path.name} {status.st_mtime_ns} {status.st_size} {media_type}"
+        etag = f'"{hashlib.sha256(entity.encode()).hexdigest()[:32]}"'
+        headers = {"Cache-Control": IMMUTABLE, "ETag": etag, "Accept-Ranges": "bytes"}
+        if _is_known(request.headers, etag):
+            return Response(status_code=304, headers=headers)
+        body = await asyncio.to_thread(derive, path)
+    except FileNotFoundError:
+        raise ImageNotFound(f"The image {path.name} was just deleted.") from None
+    _check_range(request, len(body))
+    found = RANGE.fullmatch(request.headers.get("range", "").strip())
+    if found is None or request.headers.get("if-range", etag) != etag:
+        return Response(body, media_type=media_type, headers=headers)
+    part = _part(len(body), *found.groups())
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(body)}"
+    return Response(body[part.start : part.stop], 206, headers, media_type)
+
+
+def _part(size: int, first: str, last: str) -> range:
+    """The bytes that a satisfiable range means."""
+    if not first:
+        return range(max(0, size - int(last)), size)
+    return range(int(first), min(size, int(last) + 1) if last else size)
 
 
 async def _file(request: Request, path: Path, media_type: str, cache_control: str) -> Response:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from server.database import Database, idempotency, jobs, row_of
 from server.errors import IdempotencyConflict, JobNotFound, Quarantined
 from server.records import Job, JobKind, JobStatus, Origin, now
+from server.webhooks.store import is_unsettled
 
 #: How long an Idempotency-Key is remembered.
 KEY_LIFETIME = timedelta(hours=24)
@@ -263,15 +264,14 @@ class JobStore:
 
     def prune(self, keep: int) -> None:
         """Forget all ended jobs but the newest `keep`, by the time they were submitted. Jobs that
-        a retry may still ask for by its Idempotency-Key stay."""
+        a retry may still ask for by its Idempotency-Key stay, and those whose webhook is still to
+        be sent."""
         ended = jobs.c.status.in_([status for status in JobStatus if status.ended])
         newest = select(jobs.c.number).where(ended).order_by(jobs.c.number.desc()).limit(keep)
         with self._database.writing() as connection:
-            connection.execute(
-                delete(jobs).where(
-                    ended, jobs.c.number.not_in(newest), jobs.c.id.not_in(_jobs_with_keys())
-                )
-            )
+            old = (ended, jobs.c.number.not_in(newest))
+            free = (jobs.c.id.not_in(_jobs_with_keys()), ~is_unsettled())
+            connection.execute(delete(jobs).where(*old, *free))
 
     def _change(self, job_id: str, *from_statuses: JobStatus, **values: Any) -> Job:
         with self._database.writing() as connection:
