@@ -65,6 +65,8 @@ $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@$(call install,.[dev])
+# Without torchvision, for which spandrel asks: tests are to run without it.
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -c constraints.txt spandrel einops
 	@touch $(RUNTIME) $@
 
 $(BIN)/python:

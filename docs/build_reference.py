@@ -26,7 +26,7 @@ from build_markdown import kind, meaning, table  # noqa: E402
 
 import darkroom  # noqa: E402
 from darkroom import loras  # noqa: E402
-from server import cli, errors, generation  # noqa: E402
+from server import cli, errors, generation, image_sources  # noqa: E402
 from server.api import openapi  # noqa: E402
 from server.app import create_app  # noqa: E402
 from server.config import PREFIX, Settings  # noqa: E402
@@ -122,7 +122,8 @@ def _hook(name: str, function: Any) -> str:
 def _record(name: str, thing: Any) -> str:
     parts = [f"### `{name}`"]
     if not isinstance(thing, type):
-        return "\n\n".join([*parts, _comment(generation, name)])
+        module = image_sources if hasattr(image_sources, name) else generation
+        return "\n\n".join([*parts, _comment(module, name)])
     parts.append(_text(thing))
     if issubclass(thing, BaseModel):
         parts.append(_properties(thing.model_json_schema()))

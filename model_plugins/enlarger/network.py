@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,6 +27,10 @@ EDGE, LEAST_EDGE = 256, 64
 WHOLE = 2**31
 
 INSTALL = "Install it with `pip install 'darkroom[spandrel]'`."
+
+#: What spandrel imports of torchvision, and its names, for two architectures that do not enlarge.
+TORCHVISION = "torchvision", "torchvision.transforms", "torchvision.transforms.functional"
+TORCHVISION_NAMES = "InterpolationMode", "normalize", "rotate"
 
 
 class SpandrelNetwork:
@@ -97,11 +105,30 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 def _spandrel() -> Any:
     try:
-        return importlib.import_module("spandrel")
-    except (ImportError, RuntimeError) as error:  # the latter from a torchvision of another torch
+        with _without_torchvision():
+            return importlib.import_module("spandrel")
+    except ImportError as error:
         raise ModelLoadFailed(
             f"Upscalers that are networks need the package spandrel ({error}). {INSTALL}"
         ) from error
+
+
+@contextmanager
+def _without_torchvision() -> Iterator[None]:
+    """Let spandrel be imported without torchvision, which need not be there: it is often of another
+    build than torch, and fails then, and it changes what other libraries do."""
+    if TORCHVISION[0] in sys.modules:
+        yield
+        return
+    empty = {name: ModuleType(name) for name in TORCHVISION}
+    for name in TORCHVISION_NAMES:
+        setattr(empty[TORCHVISION[-1]], name, None)
+    sys.modules.update(empty)
+    try:
+        yield
+    finally:
+        for name in TORCHVISION:
+            del sys.modules[name]
 
 
 def _model(spandrel: Any, path: Path, state: dict[str, Any]) -> Any:

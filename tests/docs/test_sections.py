@@ -17,6 +17,9 @@ from tests.docs.pages import DOCS, PAGES, name, text
 
 FAMILIES = DOCS / "families"
 
+#: The family whose models enlarge images; its page has no sizes, samplers and memory.
+UPSCALERS = "enlarger"
+
 #: Whose files on the disk are in another type than its weights in memory, by their cards.
 OTHERWISE_ON_DISK = ("z-image-turbo", "flux-abliterated")
 
@@ -38,11 +41,23 @@ def test_the_sections_are_what_the_code_says(page: Path) -> None:
 
 
 def test_every_family_has_a_page_with_every_section() -> None:
-    assert {page.stem for page in FAMILIES.iterdir()} == set(families())
+    assert {page.stem for page in FAMILIES.iterdir()} == {*families(), UPSCALERS}
     for family in families():
         marked = re.findall(r"<!-- generated: (\w+) (\w+) -->", text(FAMILIES / f"{family}.md"))
         expected = ["models", "sizes", "parameters", "samplers", "memory"]
         assert marked == [(section, family) for section in expected]
+
+
+def test_the_page_of_the_upscalers_names_every_one_and_every_parameter() -> None:
+    page = text(FAMILIES / f"{UPSCALERS}.md")
+    found = [
+        card for family, card in sections().catalog().cards() if "upscale" in family.capabilities
+    ]
+    assert found
+    for card in found:
+        assert f"| `{card.id}` |" in page
+        for word in sections().catalog().schema(card.id)["properties"]:
+            assert word == "model" or f"| `{word}` |" in page
 
 
 @pytest.mark.parametrize("family", ["sdxl", "flux", "chroma", "z_image", "flux2", "sd3"])
