@@ -244,3 +244,17 @@ def decode(data_uri: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except binascii.Error as error:
         raise ImageRefused(f"the data URI is not valid base64: {error}") from None
+
+
+def size_of(image: bytes) -> tuple[int, int] | None:
+    """Width and height of an image as it is looked at, read from its header; None when that tells
+    none, which is told when it is examined. Blocks."""
+    from PIL import ExifTags, Image
+
+    try:
+        with Image.open(BytesIO(image), formats=FORMATS) as opened:
+            lies = opened.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+            width, height = opened.size
+    except Exception:  # noqa: BLE001 - Pillow raises anything on damaged files
+        return None
+    return (height, width) if lies else (width, height)
