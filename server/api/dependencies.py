@@ -16,6 +16,9 @@ from server.service import GenerationService
 #: A text that may be left out. A URL has no null, so that the documentation does not show one.
 OptionalText = str | SkipJsonSchema[None]
 
+#: What `next_cursor` of a page in the order of time looks like; empty counts as absent.
+ROW_CURSOR = r"^[0-9]{0,18}$"
+
 #: The largest row number SQLite has; a larger offset would be an error there.
 MAX_OFFSET = 2**63 - 1
 
@@ -69,12 +72,18 @@ Limit = Annotated[
     AfterValidator(_clamp_limit),
     Query(description="How many to list; values outside 1–200 are clamped."),
 ]
-Offset = Annotated[int, AfterValidator(_clamp_offset), Query(ge=0, description="How many to skip.")]
+Offset = Annotated[int, Query(ge=0, description="How many to skip."), AfterValidator(_clamp_offset)]
+CURSOR_MEANING = (
+    "`next_cursor` of the page before; unlike an offset it stays right while new entries arrive."
+)
+
+_Absent = AfterValidator(lambda cursor: cursor or None)
+
 Cursor = Annotated[
     OptionalText,
-    AfterValidator(lambda cursor: cursor or None),
-    Query(
-        description="`next_cursor` of the page before; unlike an offset it stays "
-        "right while new entries arrive."
-    ),
+    Query(description=CURSOR_MEANING, json_schema_extra={"pattern": ROW_CURSOR}),
+    _Absent,
 ]
+
+#: Of pages that are ordered by name.
+NameCursor = Annotated[OptionalText, Query(description=CURSOR_MEANING), _Absent]

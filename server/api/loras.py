@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
-from server.api.dependencies import Cursor, Limit, Offset, OptionalText, Service
+from server.api.dependencies import Limit, NameCursor, Offset, OptionalText, Service
 from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import (
@@ -56,7 +56,7 @@ async def list_loras(
     *,
     limit: Limit = 50,
     offset: Offset = 0,
-    cursor: Cursor = None,
+    cursor: NameCursor = None,
     q: Annotated[
         OptionalText,
         Query(description="Words that all occur in its names, trigger words, base model, family."),
