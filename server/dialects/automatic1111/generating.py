@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import logging
 from typing import Any
 
 from starlette.requests import Request
@@ -20,8 +19,6 @@ from server.http.host import DialectHost
 from server.plugins.types import ModelCard
 from server.snapshots import JobSnapshot
 from server.wording import shortened
-
-logger = logging.getLogger(__name__)
 
 #: What a family says that makes images larger.
 UPSCALES = "upscale"

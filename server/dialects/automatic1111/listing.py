@@ -14,27 +14,31 @@ class SdModel(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    title: str = Field(description="Its name in `sd_model_checkpoint`.")
-    model_name: str = Field(description="Its id, which does as well.")
+    title: str = Field(
+        description="Its name in `sd_model_checkpoint`.", examples=["Embedded model [tiny]"]
+    )
+    model_name: str = Field(description="Its id, which does as well.", examples=["tiny"])
     hash: str | None = None
     sha256: str | None = None
-    filename: str = Field(description="Its id again; no place on the server's disk.")
+    filename: str = Field(
+        description="Its id again; no place on the server's disk.", examples=["tiny"]
+    )
     config: str | None = None
 
 
 class SamplerItem(BaseModel):
     """A sampler that some model has."""
 
-    name: str
-    aliases: list[str] = Field(description="What our own API calls it.")
-    options: dict[str, Any]
+    name: str = Field(examples=["Euler a"])
+    aliases: list[str] = Field(description="What our own API calls it.", examples=[["euler_a"]])
+    options: dict[str, Any] = Field(examples=[{}])
 
 
 class SchedulerItem(BaseModel):
     """Noise levels that some sampler can have."""
 
-    name: str
-    label: str
+    name: str = Field(examples=["karras"])
+    label: str = Field(examples=["Karras"])
     aliases: list[str] | None = None
     default_rho: float = -1
     need_inner_model: bool = False
@@ -45,7 +49,7 @@ class UpscalerItem(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    name: str = Field(description="Its name in `upscaler_1`.")
+    name: str = Field(description="Its name in `upscaler_1`.", examples=["Lanczos"])
     model_name: str | None = None
     model_path: str | None = None
     model_url: str | None = None
@@ -55,10 +59,15 @@ class UpscalerItem(BaseModel):
 class LoraItem(BaseModel):
     """A LoRA that some model can use."""
 
-    name: str = Field(description="What `<lora:NAME:WEIGHT>` takes.")
-    alias: str = Field(description="What people call it.")
-    path: str = Field(description="Its file, relative to the folder of LoRAs.")
-    metadata: dict[str, Any] = Field(description="What is known of it, under trainers' names.")
+    name: str = Field(description="What `<lora:NAME:WEIGHT>` takes.", examples=["inkwash"])
+    alias: str = Field(description="What people call it.", examples=["Ink wash"])
+    path: str = Field(
+        description="Its file, relative to the folder of LoRAs.", examples=["inkwash.safetensors"]
+    )
+    metadata: dict[str, Any] = Field(
+        description="What is known of it, under trainers' names.",
+        examples=[{"ss_output_name": "inkwash", "ss_network_dim": 8}],
+    )
 
 
 class NamedItem(BaseModel):
@@ -86,8 +95,13 @@ class Embeddings(BaseModel):
 class MemoryUse(BaseModel):
     """Bytes of memory."""
 
-    ram: dict[str, Any] = Field(description="`free`, `used` and `total` of the machine.")
-    cuda: dict[str, Any] = Field(description="`error`: this process does not hold the device.")
+    ram: dict[str, Any] = Field(
+        description="`free`, `used` and `total` of the machine.", examples=[{}]
+    )
+    cuda: dict[str, Any] = Field(
+        description="`error`: this process does not hold the device.",
+        examples=[{"error": "unavailable"}],
+    )
 
 
 class Flags(BaseModel):
@@ -103,7 +117,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    sd_model_checkpoint: str = Field(description="The title of the model in use.")
+    sd_model_checkpoint: str = Field(
+        description="The title of the model in use.", examples=["Embedded model [tiny]"]
+    )
     sd_checkpoint_hash: str | None = None
     sd_vae: str = "Automatic"
     CLIP_stop_at_last_layers: int = 1
@@ -122,4 +138,5 @@ class OptionChanges(Request):
         "",
         description="The model of requests that name none: a title of `/sdapi/v1/sd-models`, or "
         "any name of a model. The only setting that has an effect.",
+        examples=[""],
     )

@@ -18,6 +18,12 @@ from server.generation import MAX_SEED
 MAX_EDGE, MAX_BATCH, MAX_STEPS = 16_384, 100, 10_000
 
 
+#: A picture of one red pixel.
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC"
+)
+
+
 class Request(BaseModel):
     """The body of a request."""
 
@@ -137,6 +143,7 @@ class Img2Img(Generation):
     init_images: list[str] = Field(
         min_length=1,
         max_length=1,
+        examples=[[PIXEL]],
         description="The image to begin with: PNG, JPEG or WebP in base64, with or without "
         "`data:image/png;base64,` in front. It is cut to `width` × `height`.",
     )
@@ -156,12 +163,18 @@ class Img2Img(Generation):
 class Generated(BaseModel):
     """The answer to `txt2img` and `img2img`."""
 
-    images: list[str] = Field(description="PNG files in base64; each holds its infotext.")
-    parameters: dict[str, Any] = Field(description="The request, with what it left to default.")
+    images: list[str] = Field(
+        description="PNG files in base64; each holds its infotext.", examples=[["iVBORw0KGgo…"]]
+    )
+    parameters: dict[str, Any] = Field(
+        description="The request, with what it left to default.",
+        examples=[{"prompt": "a red circle on a blue background", "steps": 20, "seed": -1}],
+    )
     info: str = Field(
         description="A JSON object as a text: `prompt`, `all_prompts`, `seed`, `all_seeds`, "
         "`infotexts`, `width`, `height`, `sampler_name`, `cfg_scale`, `steps`, `sd_model_name`, …, "
-        "and `warnings`: what was changed or left out, in sentences."
+        "and `warnings`: what was changed or left out, in sentences.",
+        examples=['{"prompt": "a red circle on a blue background", "seed": 7, "all_seeds": [7]}'],
     )
 
 
@@ -182,6 +195,30 @@ class State(BaseModel):
 class Progress(BaseModel):
     """The answer to `GET /sdapi/v1/progress`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "progress": 0.4,
+                    "eta_relative": 2.5,
+                    "state": {
+                        "skipped": False,
+                        "interrupted": False,
+                        "stopping_generation": False,
+                        "job": "txt2img",
+                        "job_count": 1,
+                        "job_timestamp": "20260121115610",
+                        "job_no": 0,
+                        "sampling_step": 8,
+                        "sampling_steps": 20,
+                    },
+                    "current_image": "/9j/4AAQSkZJRg…",
+                    "textinfo": "generating",
+                }
+            ]
+        }
+    )
+
     progress: float = Field(0.0, description="0 to 1, over all images of the request.")
     eta_relative: float = Field(0.0, description="Seconds until it is ready, as far as known.")
     state: State = State()
@@ -194,7 +231,9 @@ class Progress(BaseModel):
 class ExtraSingleImage(Request):
     """The body of `POST /sdapi/v1/extra-single-image`."""
 
-    image: str = Field(description="The image to enlarge: PNG, JPEG or WebP in base64.")
+    image: str = Field(
+        description="The image to enlarge: PNG, JPEG or WebP in base64.", examples=[PIXEL]
+    )
     upscaler_1: str = Field(
         "None", description="One of `/sdapi/v1/upscalers`; `None` answers with the image as it is."
     )
@@ -214,23 +253,29 @@ class ExtraSingleImage(Request):
 class ExtraImage(BaseModel):
     """The answer to `extra-single-image`."""
 
-    html_info: str = Field(description="What was done, as HTML.")
-    image: str = Field(description="A PNG file in base64.")
+    html_info: str = Field(
+        description="What was done, as HTML.", examples=["<p>Upscaler: Lanczos</p>"]
+    )
+    image: str = Field(description="A PNG file in base64.", examples=[PIXEL])
 
 
 class PngInfoRequest(Request):
     """The body of `POST /sdapi/v1/png-info`."""
 
-    image: str = Field(description="PNG, JPEG or WebP in base64.")
+    image: str = Field(description="PNG, JPEG or WebP in base64.", examples=[PIXEL])
 
 
 class PngInfo(BaseModel):
     """What an image says about itself."""
 
-    info: str = Field(description="The infotext; an empty text without one.")
-    items: dict[str, str] = Field(description="Its other texts by name.")
+    info: str = Field(
+        description="The infotext; an empty text without one.",
+        examples=["a red circle\nSteps: 20, Sampler: Euler a, Seed: 7, Size: 512x512"],
+    )
+    items: dict[str, str] = Field(description="Its other texts by name.", examples=[{}])
     parameters: dict[str, str] = Field(
-        description="The infotext's parts: `Prompt`, `Negative prompt`, `Steps`, `Size-1`, …"
+        description="The infotext's parts: `Prompt`, `Negative prompt`, `Steps`, `Size-1`, …",
+        examples=[{"Prompt": "a red circle", "Negative prompt": "", "Steps": "20"}],
     )
 
 

@@ -16,7 +16,7 @@ from server.dialects.automatic1111.checkpoints import Checkpoints
 from server.dialects.automatic1111.generating import Generating
 from server.dialects.automatic1111.refusals import GENERATING, WITH_BODY, refusals, render
 from server.dialects.automatic1111.runs import Runs
-from server.errors import JobNotFound
+from server.errors import InvalidParameters, JobNotFound
 from server.http.access import needs, open_to_all
 from server.http.faces import Face, Faces
 from server.http.guard import caller_of
@@ -66,7 +66,9 @@ def _add_generation(router: APIRouter, generating: Generating) -> None:
 
 
 def _add_progress(router: APIRouter, host: DialectHost, runs: Runs) -> None:
-    @router.get("/progress", response_model=protocol.Progress, responses=refusals(*WITH_BODY))
+    @router.get(
+        "/progress", response_model=protocol.Progress, responses=refusals(InvalidParameters)
+    )
     @needs(Scope.READ)
     async def progress(
         request: Request,

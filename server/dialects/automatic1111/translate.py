@@ -27,6 +27,9 @@ WORDS: Mapping[str, str] = {
     "model": "sd_model_checkpoint",
 }
 
+#: How many LoRAs a message names.
+MOST_NAMED = 5
+
 #: What stands before base64 where nothing did. What the image really is shows when it is opened.
 DATA_URI = "data:image/png;base64,"
 
@@ -49,7 +52,7 @@ def parameters(asked: Generation, schema: Mapping[str, Any]) -> Fitted:
     body, notes = fitted.body, [*prompt.notes, *fitted.notes]
     if prompt.loras:
         if "loras" not in schema["properties"]:
-            raise _problem("prompt", f"{schema['title']} takes no LoRAs: take the tags out", "lora")
+            raise _problem("prompt", _no_loras(prompt, schema), "loras_unsupported")
         body["loras"] = prompt.loras
     if isinstance(asked, Img2Img):
         body["strength"] = _running_a_step(body, notes)
@@ -193,6 +196,11 @@ def _check(asked: Generation, schema: Mapping[str, Any]) -> None:
             if given and word not in schema["properties"]:
                 text = f"{schema['title']} takes no such image; choose another model"
                 raise _problem(WORDS[word], text, "image_unsupported")
+
+
+def _no_loras(prompt: prompts.Prompt, schema: Mapping[str, Any]) -> str:
+    names = ", ".join(shortened(str(lora["id"])) for lora in prompt.loras[:MOST_NAMED])
+    return f"{schema['title']} takes no LoRAs: take {names} out of the prompt"
 
 
 def _is_used(script: Any) -> bool:
