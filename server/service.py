@@ -314,12 +314,23 @@ class GenerationService:
         self.manager.resume()
         return await self.queue()
 
+    @property
+    def accepts_jobs(self) -> bool:
+        """Whether a job would be accepted now, as far as that does not depend on the caller."""
+        return self._intake.accepts
+
     # --- models ----------------------------------------------------------------------------
 
     @property
     def current_model(self) -> str:
         """The id of the model of requests that name none."""
         return self._residency.current
+
+    @property
+    def device(self) -> str:
+        """What images are made on, by torch's name: as the worker has said, else as the settings
+        say, which may be `auto`."""
+        return self._executor.device or self.settings.device
 
     def models(self) -> list[ModelStatus]:
         """Every model and its state. Blocks."""

@@ -41,8 +41,15 @@ class InlineExecutor:
         self._running: tuple[str, int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         parsed = WorkerOptions.model_validate(options)
+        # `auto` would have to import torch to look, which nothing here needs.
+        self._device = None if parsed.device == "auto" else parsed.device
         previewer = Previewer(self._send, parsed.preview_interval)
         self._runner = Runner(plugins, self._send, previewer, parsed)
+
+    @property
+    def device(self) -> str | None:
+        """See `Executor.device`."""
+        return self._device
 
     def slots(self) -> Iterable[str]:
         """One: one thread."""

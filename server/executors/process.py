@@ -48,12 +48,18 @@ class ProcessExecutor:
         self._options = options
         self._weights = weights
         self._worker: WorkerProcess | None = None
+        self._device: str | None = None
         self._starting = asyncio.Lock()
         self._current: TaskStarted | None = None
         self._cancelled: TaskStarted | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._listener: Listener = _ignore
         self._closed = asyncio.Event()
+
+    @property
+    def device(self) -> str | None:
+        """See `Executor.device`; still known when the worker has ended."""
+        return self._device
 
     def slots(self) -> Iterable[str]:
         """One: one process, one device."""
@@ -151,12 +157,13 @@ class ProcessExecutor:
             if self._closed.is_set():
                 await worker.close()
             try:
-                await asyncio.wait_for(asyncio.shield(worker.ready), START_LIMIT)
+                ready = await asyncio.wait_for(asyncio.shield(worker.ready), START_LIMIT)
             except TimeoutError:
                 worker.kill()
                 raise WorkerLost(f"The worker was not ready after {START_LIMIT:.0f} s.") from None
             except WorkerLost as lost:
                 raise WorkerLost(lost.message, detail=worker.last_words) from None
+            self._device = ready.device
             return worker
 
     def _insist(self, worker: WorkerProcess, task: TaskStarted) -> None:

@@ -78,3 +78,8 @@ def caller_of(connection: HTTPConnection) -> Caller:
     """Who sends a request that a `Guard` has admitted."""
     caller: Caller = connection.state.caller
     return caller
+
+
+def was_admitted(connection: HTTPConnection) -> bool:
+    """Whether a `Guard` has admitted the request, so that `caller_of` tells who sends it."""
+    return hasattr(connection.state, "caller")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,7 +17,7 @@ from server.errors import DarkroomError
 from server.http import routes, waiting
 from server.http.access import Access
 from server.http.faces import Render, refuse, visit
-from server.http.guard import Guard, caller_of
+from server.http.guard import Guard, caller_of, was_admitted
 from server.http.rate_limit import RateLimiter
 from server.http.sse import Streams
 from server.jobs.submission import Unrunnable
@@ -73,12 +74,21 @@ class DialectHost:
     async def accept(self, websocket: WebSocket, scope: Scope) -> bool:
         """Open a socket to a caller with this scope; others are refused, and False is returned."""
         try:
-            await self._guard.admit(websocket, Access(scope))
+            await self.admit(websocket, scope)
         except DarkroomError as error:
             await refuse(error, websocket.scope, websocket.receive, websocket.send)
             return False
         await websocket.accept()
         return True
+
+    async def admit(self, connection: HTTPConnection, scope: Scope) -> None:
+        """Ask who sends a request, and whether they may. For a socket that is open: a key may have
+        been revoked since.
+
+        Raises:
+            KeyMissing, KeyRefused, TooManyFailures, ScopeMissing
+        """
+        await self._guard.admit(connection, Access(scope))
 
     # --- jobs ------------------------------------------------------------------------------
 
@@ -135,6 +145,10 @@ class DialectHost:
         """Wait for a job's end; see `server.http.waiting.finished`."""
         return await waiting.finished(request, self.service, job_id)
 
+    def in_time(self, job_id: str) -> AbstractAsyncContextManager[None]:
+        """Time to wait for a job in; see `server.http.waiting.in_time`."""
+        return waiting.in_time(self.service, job_id)
+
     async def leave(self, job_id: str) -> None:
         """Say that nobody waits for a job any more: it is dropped if it has not begun."""
         await waiting.leave(self.service, self.service.settings, job_id)
@@ -177,5 +191,8 @@ class DialectHost:
         return str(url.replace(scheme=url.scheme.replace("ws", "http"))).rstrip("/")
 
     def rate_limit_headers(self, connection: HTTPConnection) -> dict[str, str]:
-        """`X-RateLimit-*` for the caller of a request; none without a limit."""
+        """`X-RateLimit-*` for the caller of a request; none without a limit, and none where nobody
+        was admitted."""
+        if not was_admitted(connection):
+            return {}
         return self._limiter.headers(self.name, caller_of(connection))

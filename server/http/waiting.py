@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from starlette.requests import Request
@@ -30,14 +30,8 @@ async def finished(request: Request, service: GenerationService, job_id: str) ->
     """
     settings = service.settings
     try:
-        async with asyncio.timeout(settings.generation_timeout):
+        async with in_time(service, job_id):
             found = await _unless_gone(request, service.wait(job_id))
-    except TimeoutError:
-        await leave(service, settings, job_id)
-        raise GenerationTimeout(
-            f"The image is not ready after {settings.generation_timeout:g} seconds "
-            f"(`generation_timeout`). The job {job_id} goes on if it has begun."
-        ) from None
     except asyncio.CancelledError:
         # Nothing but the stop of the server cancels a request. It has a moment left to say so.
         await asyncio.shield(leave(service, settings, job_id))
@@ -46,6 +40,25 @@ async def finished(request: Request, service: GenerationService, job_id: str) ->
         await leave(service, settings, job_id)
         raise ClientGone(f"The client of job {job_id} went away.")
     return found
+
+
+@contextlib.asynccontextmanager
+async def in_time(service: GenerationService, job_id: str) -> AsyncIterator[None]:
+    """Time to wait for a job in. When it is over, nobody waits for the job any more.
+
+    Raises:
+        GenerationTimeout: `generation_timeout` is over.
+    """
+    settings = service.settings
+    try:
+        async with asyncio.timeout(settings.generation_timeout):
+            yield
+    except TimeoutError:
+        await leave(service, settings, job_id)
+        raise GenerationTimeout(
+            f"The image is not ready after {settings.generation_timeout:g} seconds "
+            f"(`generation_timeout`). The job {job_id} goes on if it has begun."
+        ) from None
 
 
 async def leave(service: GenerationService, settings: Settings, job_id: str) -> None:

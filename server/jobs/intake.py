@@ -64,6 +64,11 @@ class Intake:
         self._max_queued = max_queued
         self._lock = asyncio.Lock()
 
+    @property
+    def accepts(self) -> bool:
+        """Whether a sound request would be taken now."""
+        return self.open and self._manager.waiting < self._max_queued
+
     async def submit(self, body: Mapping[str, Any], asked: Asked) -> JobSnapshot:
         """See `GenerationService.submit`."""
         scope = asked.origin.client

@@ -320,6 +320,10 @@ class PluginRecord:
 class Executor(Protocol):
     """Where tasks run: a worker process, a thread, one day a cluster."""
 
+    @property
+    def device(self) -> str | None:
+        """What its worker computes on, by torch's name; None until one has said so."""
+
     def slots(self) -> Iterable[str]:
         """The places that each run one task at a time."""
 

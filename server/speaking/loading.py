@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from server.callers import Tier
 from server.config import Settings
 from server.dialect_entry import DialectEntry
-from server.errors import ConfigurationError, DarkroomError
+from server.errors import ConfigurationError, DarkroomError, ModelNotFound
 from server.http.faces import Face, Faces
 from server.http.guard import Guard
 from server.http.host import DialectHost
@@ -75,8 +75,8 @@ def load(
     """Build every enabled dialect. One that cannot be built is left out, and its plugin is told of.
 
     Raises:
-        ConfigurationError: a table `[dialects.NAME]` holds what the dialect does not know, or one
-            that is to have a port of its own cannot be built.
+        ConfigurationError: a table `[dialects.NAME]` holds what the dialect does not know, or names
+            a model that cannot be meant, or one that is to have a port of its own cannot be built.
     """
     found = {}
     listed = {entry.dialect for entry in settings.listen}
@@ -88,6 +88,7 @@ def load(
         host = DialectHost(
             dialect, entry, options, service, guard=guard, limiter=limiter, streams=streams
         )
+        _check_model(host)
         try:
             found[name] = Spoken(dialect, _built(dialect, host))
         except ConfigurationError:
@@ -100,6 +101,23 @@ def load(
             if name in listed:
                 raise ConfigurationError(f"[[listen]] {name}: {fault}") from error
     return found
+
+
+def _check_model(host: DialectHost) -> None:
+    """
+    Raises:
+        ConfigurationError: the model of requests that name none is unknown, or needs more than
+            words.
+    """
+    if host.entry.model is None:
+        return
+    place = f"[dialects.{host.name}] model"
+    try:
+        family, card = host.model(None)
+    except ModelNotFound as error:
+        raise ConfigurationError(f"{place}: {error}") from error
+    if not family.begins_with_words(card):
+        raise ConfigurationError(f"{place}: {card.id} makes no images from words alone.")
 
 
 def _built(dialect: Dialect, host: DialectHost) -> Faces:
