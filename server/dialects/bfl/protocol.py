@@ -46,22 +46,19 @@ Base64Image = Annotated[
 ]
 
 
+#: The request that the klein backend's document prints.
+EXAMPLE = {
+    "prompt": "A futuristic city at sunset, cinematic lighting",
+    "aspect_ratio": "1:1",
+    "steps": 4,
+    "seed": 42,
+}
+
+
 class Order(BaseModel):
     """A request for an image. Other words are accepted and ignored."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "prompt": "A futuristic city at sunset, cinematic lighting",
-                    "aspect_ratio": "1:1",
-                    "steps": 4,
-                    "seed": 42,
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(frozen=True)
 
     prompt: str = Field(
         min_length=1,

@@ -15,7 +15,7 @@ from server.dialects.bfl import history, photograph, task
 from server.dialects.bfl.courier import Courier
 from server.dialects.bfl.errors import render
 from server.dialects.bfl.options import Options
-from server.dialects.bfl.protocol import HistoryEntry, Order, Trouble
+from server.dialects.bfl.protocol import EXAMPLE, HistoryEntry, Order, Trouble
 from server.dialects.bfl.submission import Counter
 from server.dialects.bfl.task import Task
 from server.dialects.bfl.vocabulary import DOCUMENT, OWN, Vocabulary
@@ -24,6 +24,7 @@ from server.http.access import needs, serves_image
 from server.http.faces import Face, Faces
 from server.http.files import derived_file, immutable_file
 from server.http.host import DialectHost
+from server.http.json_model import described
 from server.records import JOB_ID, image_filename
 from server.wording import shortened
 
@@ -40,6 +41,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 SUBMISSION_REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Trouble, "description": "The body is no JSON."},
     404: {"model": Trouble, "description": "There is no such model; the message names those."},
+    415: {"model": Trouble, "description": "The body is declared as something else than JSON."},
     413: {"model": Trouble, "description": "The body is too large."},
     422: {"model": Trouble, "description": "A parameter is not as it should be."},
     429: {"model": Trouble, "description": "A limit is reached; `Retry-After` says how long."},
@@ -88,16 +90,16 @@ def _add_tasks(router: APIRouter, host: DialectHost, counter: Counter, words: Vo
         summary="Generate an image",
         response_model=words.accepted_model,
         responses=SUBMISSION_REFUSALS,
+        openapi_extra=described(Order.model_json_schema(), EXAMPLE),
     )
     @needs(Scope.GENERATE, takes_images=True)
     async def generate(
         request: Request,
-        order: Order,
         model: str = Path(description="The model.", json_schema_extra={"enum": [*names]}),
     ) -> JSONResponse:
         """Hands a request in. Poll `polling_url` until the image is ready, or name a
         `webhook_url`. Values that the model does not take are bent to the nearest that it does."""
-        accepted = await counter.submit(request, model, order)
+        accepted = await counter.submit(request, model)
         url = f"{host.base_url(request)}{router.prefix}/v1/get_result?id={accepted.job_id}"
         return JSONResponse(words.accepted(accepted.job_id, url))
 

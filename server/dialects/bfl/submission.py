@@ -15,6 +15,7 @@ from server.dialects.bfl.vocabulary import Vocabulary
 from server.enrichment.wish import MAX_LENGTH
 from server.errors import InvalidParameters, ModelNotFound
 from server.http.host import DialectHost
+from server.http.json_model import read_model
 from server.plugins.types import ModelCard
 from server.snapshots import JobSnapshot
 from server.webhooks.webhook import Webhook, WebhookRefused
@@ -35,37 +36,49 @@ class Counter:
         self._words = words
         self._allow_private = allow_private
 
-    async def submit(self, request: Request, named: str, order: Order) -> JobSnapshot:
+    async def submit(self, request: Request, named: str) -> JobSnapshot:
         """Submit what a client asks of the model that it calls `named`.
 
         Raises:
+            UnsupportedMediaType, MalformedRequest: the body is no JSON.
             ModelNotFound: with the names of those that there are.
             InvalidParameters: in this API's words.
-            IdempotencyConflict, QueueFull, QuotaExceeded, RateLimited, ShuttingDown
+            QueueFull, QuotaExceeded, RateLimited, ShuttingDown
         """
-        card = self._model(named)
+        try:
+            order = await read_model(request, Order)
+            card = self._model(named)
+            kept = self._kept(request, order)
+            body = {"model": card.id, **await self._parameters(order, card, kept)}
+            return await self._host.submit(request, body, named=named, request=kept)
+        except InvalidParameters as error:
+            raise translate.in_their_words(error) from None
+
+    def _kept(self, request: Request, order: Order) -> dict[str, Any]:
+        """What to remember of a request."""
         webhook = self._webhook(order)
+        return {
+            "asked": order.model_dump(include={"aspect_ratio", "guidance"}, exclude_none=True),
+            "output_format": order.output_format or self._words.output_format,
+            "words": self._words.name,
+            **({} if webhook is None else webhook.to_request()),
+            **({} if webhook is None else {"base_url": self._host.base_url(request)}),
+        }
+
+    async def _parameters(
+        self, order: Order, card: ModelCard, kept: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The request in our words; what had to be changed is kept as `notes`."""
         given = translate.given_images(order)
         size = None
         if given and not (order.aspect_ratio or order.width or order.height):
             size = await asyncio.to_thread(photograph.size_of, next(iter(given.values())))
         schema = self._host.service.catalog.schema(card.id, lasting=True)
         fitted = translate.parameters(await self._written_out(order), schema, given, size)
+        kept["notes"] = [*fitted.notes]
         for note in fitted.notes:
             logger.info("%s: %s", self._host.name, note)
-        kept: dict[str, Any] = {
-            **translate.asked(order),
-            "notes": [*fitted.notes],
-            "output_format": order.output_format or self._words.output_format,
-            "words": self._words.name,
-        }
-        if webhook is not None:
-            kept |= {"base_url": self._host.base_url(request), **webhook.to_request()}
-        body = {"model": card.id, **fitted.body}
-        try:
-            return await self._host.submit(request, body, named=named, request=kept)
-        except InvalidParameters as error:
-            raise translate.in_their_words(error) from None
+        return fitted.body
 
     def _model(self, named: str) -> ModelCard:
         try:
@@ -86,7 +99,7 @@ class Counter:
         try:
             webhook.check(allow_private=self._allow_private)
         except WebhookRefused as error:
-            problem = {"loc": ["body", "webhook_url"], "msg": str(error), "type": "webhook"}
+            problem = {"loc": ["webhook_url"], "msg": str(error), "type": "webhook"}
             raise InvalidParameters([problem]) from None
         return webhook
 

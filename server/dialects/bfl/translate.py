@@ -69,16 +69,11 @@ def parameters(
 
 
 def in_their_words(error: InvalidParameters) -> InvalidParameters:
-    """What is wrong with our parameters, as this API's clients know them."""
+    """What is wrong with a body: where our words stand, theirs instead, and `body` in front, as
+    this API's clients know it."""
     return InvalidParameters(
         [{**item, "loc": ["body", *_their_place(item["loc"])]} for item in error.errors]
     )
-
-
-def asked(order: Order) -> dict[str, Any]:
-    """What to remember of a request, to answer about its job later."""
-    words = order.model_dump(include={"aspect_ratio", "guidance"}, exclude_none=True)
-    return {"asked": words}
 
 
 def metadata(image: ImageRecord, job: Job | None) -> str:
@@ -157,4 +152,4 @@ def _their_place(place: list[Any]) -> list[Any]:
 
 
 def _problem(word: str, text: str, kind: str) -> InvalidParameters:
-    return InvalidParameters([{"loc": ["body", word], "msg": text, "type": kind}])
+    return InvalidParameters([{"loc": [word], "msg": text, "type": kind}])
