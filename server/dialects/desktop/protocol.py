@@ -27,6 +27,31 @@ URL = f"http://127.0.0.1:8000{FILE_PATH}"
 #: The parameters of an image, in requests and in the history.
 PARAMETERS = {"width": 512, "height": 512, "steps": 25, "cfgScale": 7.5, "seed": 42}
 
+#: An image and the settings, as answers show them.
+GENERATION: dict[str, Any] = {
+    "id": 1,
+    "type": "image",
+    "prompt": SUNSET,
+    "negativePrompt": "blurry, low quality",
+    "parameters": PARAMETERS,
+    "filePath": FILE_PATH,
+    "url": URL,
+    "seed": 42,
+    "taskId": "20260102_095957_abcd1234",
+    "createdAt": WHEN,
+    "created_at": WHEN,
+}
+SETTINGS: dict[str, Any] = {
+    "storagePath": GENERATED,
+    "defaultWidth": 512,
+    "defaultHeight": 512,
+    "defaultSteps": 25,
+    "defaultCfgScale": 7.5,
+}
+
+#: A change of the settings.
+CHANGE: dict[str, Any] = {"storagePath": "./custom/path", "defaultWidth": 768, "defaultHeight": 768}
+
 
 class Code(StrEnum):
     """What went wrong, for programs. The first seven are the document's."""
@@ -140,14 +165,7 @@ class Upscale(Request):
 class SettingsChange(Words):
     """New settings; what is left out stays as it is."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"storagePath": "./custom/path", "defaultWidth": 768, "defaultHeight": 768}
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [CHANGE]})
 
     storage_path: str = Field(
         GENERATED,
@@ -179,21 +197,7 @@ class Parameters(Words):
 class Generation(Words):
     """A finished image."""
 
-    model_config = _example(
-        {
-            "id": 1,
-            "type": "image",
-            "prompt": SUNSET,
-            "negativePrompt": "blurry, low quality",
-            "parameters": PARAMETERS,
-            "filePath": FILE_PATH,
-            "url": URL,
-            "seed": 42,
-            "taskId": "20260102_095957_abcd1234",
-            "createdAt": WHEN,
-            "created_at": WHEN,
-        }
-    )
+    model_config = _example(GENERATION)
 
     id: int = Field(description="Its number.")
     type: Literal["image"] = Field("image", description="This server makes no videos.")
@@ -211,15 +215,7 @@ class Generation(Words):
 class Settings(Words):
     """What this API's requests are completed with, and where its images are stored."""
 
-    model_config = _example(
-        {
-            "storagePath": GENERATED,
-            "defaultWidth": 512,
-            "defaultHeight": 512,
-            "defaultSteps": 25,
-            "defaultCfgScale": 7.5,
-        }
-    )
+    model_config = _example(SETTINGS)
 
     storage_path: str = Field(GENERATED, description="Where new images are stored.")
     default_width: int = Field(512, description="Pixels.")
@@ -240,12 +236,16 @@ Message = Annotated[str | None, Field(description="What the model took otherwise
 class GenerationAnswer(Success):
     """One image."""
 
+    model_config = _example({"success": True, "data": GENERATION})
+
     data: Generation
     message: Message = None
 
 
 class HistoryPage(Success):
     """Images, newest first."""
+
+    model_config = _example({"success": True, "data": [GENERATION], "total": 1})
 
     data: list[Generation]
     total: int = Field(description="How many there are in all.", examples=[1])
@@ -260,11 +260,17 @@ class Deleted(Success):
 class SettingsAnswer(Success):
     """The settings."""
 
+    model_config = _example({"success": True, "data": SETTINGS})
+
     data: Settings
 
 
 class SettingsUpdated(SettingsAnswer):
     """The settings as they are now."""
+
+    model_config = _example(
+        {"success": True, "message": "Settings updated", "data": {**SETTINGS, **CHANGE}}
+    )
 
     message: str = Field("Settings updated", examples=["Settings updated"])
 

@@ -40,6 +40,9 @@ PROMPT_PROBLEMS = {
     "string_unicode": "Prompt must be a text",
 }
 
+#: pydantic's words for a body that is none, or no object.
+NO_OBJECT = ("missing", "model_attributes_type", "model_type", "dict_type")
+
 #: Where the parts of a request stand, as the web framework calls it.
 PLACES = ("body", "query", "path", "header")
 
@@ -65,8 +68,10 @@ def document(error: DarkroomError) -> dict[str, Any]:
     if isinstance(error, InvalidParameters):
         failure = _refused(error.errors)
     else:
-        details = {"reason": error.code, "message": error.message}
-        failure = Failure(error=_text(error), code=_code(error), details=details)
+        text = _text(error)
+        more = {} if text == error.message else {"message": error.message}
+        details = {"reason": error.code, **more}
+        failure = Failure(error=text, code=_code(error), details=details)
     return failure.model_dump(mode="json", by_alias=True)
 
 
@@ -116,24 +121,32 @@ def _text(error: DarkroomError) -> str:
 
 
 def _refused(problems: Sequence[Mapping[str, Any]]) -> Failure:
-    bare = [{**item, "loc": _bare(item["loc"])} for item in problems]
-    told = [{"field": _field(item), "message": item["msg"]} for item in bare]
-    details = {"errors": told}
-    for item in bare:
-        if _field(item) == "prompt":
-            text = PROMPT_PROBLEMS.get(item["type"], "Prompt is required")
-            return Failure(error=text, code=Code.INVALID_PROMPT, details=details)
-    is_storage = any(item["type"] == STORAGE for item in bare)
-    code = Code.STORAGE_ERROR if is_storage else Code.INVALID_PARAMETERS
-    return Failure(error=summary(bare), code=code, details=details)
+    bare = [_told(item) for item in problems]
+    fields = [".".join(item["loc"]) for item in bare]
+    told = [
+        {"field": field, "message": item["msg"]} for field, item in zip(fields, bare, strict=True)
+    ]
+    if "prompt" in fields:
+        code, text = Code.INVALID_PROMPT, bare[fields.index("prompt")]["msg"]
+    else:
+        is_storage = any(item["type"] == STORAGE for item in bare)
+        code = Code.STORAGE_ERROR if is_storage else Code.INVALID_PARAMETERS
+        text = summary(bare)
+    return Failure(error=text, code=code, details={"errors": told})
 
 
-def _bare(loc: Sequence[str | int]) -> list[str | int]:
+def _told(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """A problem in this API's words."""
+    loc, text = _bare(problem["loc"]), problem["msg"]
+    if loc == ["prompt"]:
+        text = PROMPT_PROBLEMS.get(problem["type"], "Prompt is required")
+    elif not loc and problem["type"] in NO_OBJECT:
+        text = "The body must be a JSON object"
+    return {**problem, "loc": loc, "msg": text}
+
+
+def _bare(loc: Sequence[str | int]) -> list[str]:
     """The path to a field, without the part of the request that it stands in, as it can be told:
     an unknown word may be anything."""
     steps = loc[1:] if loc and loc[0] in PLACES else loc
     return [shortened(str(step)).encode("utf-8", "replace").decode() for step in steps]
-
-
-def _field(problem: Mapping[str, Any]) -> str:
-    return ".".join(map(str, problem["loc"]))
