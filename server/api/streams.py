@@ -35,7 +35,7 @@ def _events(schema: str, example_id: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {
             "description": f"Unnamed events; the data of each is a `{schema}` as JSON.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": data}},
+            "content": {"text/event-stream": {"example": data}},
         },
         **refusals(TooManyStreams),
     }
