@@ -16,6 +16,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _DEFINITIONS = "#/$defs/"
 
+#: What pydantic calls bounds that stand behind a validator, in a number that may be null; JSON Schema
+#: does not know these words.
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+
 
 async def read_model(request: Request, model: type[Model]) -> Model:
     """Read the body.
@@ -53,7 +57,12 @@ def _written_out(value: Any, definitions: Mapping[str, Any]) -> Any:
     named = str(value.get("$ref", "")).removeprefix(_DEFINITIONS)
     whole = {**definitions.get(named, {}), **value}
     return {
-        word: _written_out(item, definitions)
+        _word(word, item): _written_out(item, definitions)
         for word, item in whole.items()
         if word not in ("$ref", "$defs")
     }
+
+
+def _word(word: str, value: Any) -> str:
+    # A property that has such a name is no number.
+    return _BOUNDS.get(word, word) if isinstance(value, int | float) else word

@@ -183,9 +183,9 @@ _File = Annotated[str, Field(json_schema_extra={"format": "binary"})]
 
 
 class FormEdit(Edit):
-    """A request for changed images, as a form (`multipart/form-data`). Only its schema is used:
-    parts of forms are texts and files."""
+    """A request for changed images, as a form."""
 
+    # Only for the documentation: the parts of a form are texts and files, see `editing`.
     image: _File | list[_File] = Field(
         description="The image to change: PNG, JPEG or WebP. Several: a part each, named `image` "
         "or `image[]`."
