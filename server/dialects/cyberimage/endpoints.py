@@ -23,6 +23,7 @@ from server.http.host import DialectHost
 from server.http.json_model import read_model
 from server.jobs.submission import Unrunnable
 from server.records import ImageRecord, JobKind, image_object, now
+from server.snapshots import JobSnapshot
 from server.wording import shortened
 
 #: The newest jobs, of which the queue tells more.
@@ -84,9 +85,8 @@ class Api:
         `warnings` tells; a negative prompt is ignored by models without one."""
         wanted = await read_model(request, GenerateRequest)
         model = self._model(wanted.model_id)
-        job_id, notes = await self._submit(request, wanted, model)
-        num_images = translate.plain_parameters(wanted)["num_images"]
-        return JSONResponse(translate.accepted(job_id, num_images, notes))
+        snapshot, notes = await self._submit(request, wanted, model)
+        return JSONResponse(translate.accepted(snapshot, notes))
 
     @needs(Scope.READ)
     async def show_status(self, job_id: str) -> JSONResponse:
@@ -178,19 +178,17 @@ class Api:
 
     async def _submit(
         self, request: Request, wanted: GenerateRequest, model: Listed
-    ) -> tuple[str, tuple[str, ...]]:
-        """The id of the new job, and what was changed to fit the model."""
+    ) -> tuple[JobSnapshot, tuple[str, ...]]:
+        """The new job, and what was changed to fit the model."""
         words: dict[str, Any] = {"named": wanted.model_id, "request": noted(wanted)}
         if model.card is None:
             params = translate.plain_parameters(wanted)
             unrunnable = Unrunnable(model.target, params, model.missing(wanted.model_id))
-            snapshot = await self._host.submit_failed(request, unrunnable, **words)
-            return snapshot.job_id, ()
+            return await self._host.submit_failed(request, unrunnable, **words), ()
         schema = self._service.catalog.schema(model.target, lasting=True)
         fitted = translate.parameters(wanted, schema)
         body = {"model": model.target, **fitted.body}
-        snapshot = await self._host.submit(request, body, **words)
-        return snapshot.job_id, fitted.notes
+        return await self._host.submit(request, body, **words), fitted.notes
 
     async def _image(self, image_id: str) -> ImageRecord:
         """

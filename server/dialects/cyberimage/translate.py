@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.dialects.cyberimage import asked
@@ -73,10 +73,11 @@ def _in_their_words(note: str) -> str:
 # --- answers -------------------------------------------------------------------------------
 
 
-def accepted(job_id: str, num_images: int, notes: tuple[str, ...]) -> dict[str, Any]:
+def accepted(snapshot: JobSnapshot, notes: Sequence[str]) -> dict[str, Any]:
     """The answer to a request that became a job. `notes`: what was changed to fit the model."""
+    num_images = snapshot.num_images
     return {
-        "job_id": job_id,
+        "job_id": snapshot.job_id,
         "status": "pending",
         "num_images": num_images,
         "message": f"Image generation job submitted successfully for {num_images} image(s)",
