@@ -78,7 +78,7 @@ class Sources:
         # A relative path is one below any of the folders.
         for folder in self._folders:
             place = inside(absolute(folder) / text, self._folders)
-            if place is not None and place.is_file():
+            if place is not None and _is_file(place):
                 return self._bytes(place)
         raise ImageRefused(FORMS)
 
@@ -94,3 +94,10 @@ class Sources:
         if len(data) > self._max_bytes:
             raise ImageRefused(f"has more than {self._max_bytes} bytes (`max_body_bytes`)")
         return data
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:  # its name is too long for the disk, say
+        return False

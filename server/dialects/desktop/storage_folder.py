@@ -80,4 +80,11 @@ class StorageFolders:
 
 def _holds(folder: Path, place: Path) -> bool:
     """Whether a place is a folder or lies in it, however the disk takes upper and lower case."""
-    return any(each.exists() and each.samefile(folder) for each in (place, *place.parents))
+    return any(_is(each, folder) for each in (place, *place.parents))
+
+
+def _is(place: Path, folder: Path) -> bool:
+    try:
+        return place.samefile(folder)
+    except OSError:  # it is not there, or its name is too long for the disk
+        return False

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,7 +15,6 @@ from server.callers import Scope
 from tests.dialects.desktop import document
 from tests.dialects.desktop.document import part
 from tests.serving import LiveServer, live_server, until
-from tests.support import PLUGINS
 
 GENERATE = "/api/generate/text-to-image"
 TRANSFORM = "/api/generate/image-to-image"
@@ -28,8 +26,6 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAALAAQrh"
     "Uy1FAAAAAElFTkSuQmCC"
 )
-
-SLOW = {"id": "slow", "family": "colours", "source": str(PLUGINS), "defaults": {"delay": 0.2}}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +41,16 @@ def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     data = tmp_path_factory.mktemp("paused") / "data"
     few = {"generation_timeout": 0.2, "max_queued": 1, "cancel_on_disconnect": True}
     with live_server(data, on_start="pause", **few) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that asks for keys, and takes one job an hour."""
+    data = tmp_path_factory.mktemp("guarded") / "data"
+    limit = {"desktop": {"rate_limit": {"authenticated": "1/hour"}}}
+    with live_server(data, dialects=limit) as running:
+        running.service.keys.add("first")
         yield running
 
 
@@ -210,17 +216,18 @@ def test_a_job_that_fails(server: LiveServer) -> None:
     assert told["error"].startswith("Generation failed: ") and "asked to raise" in told["error"]
 
 
-def test_a_job_that_somebody_cancels(tmp_path: Path) -> None:
-    with (
-        live_server(tmp_path / "data", models=[SLOW], default_model="slow") as running,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        asked = pool.submit(running.client.post, GENERATE, json={"prompt": "hills"})
-        until(lambda: running.client.get("/api/queue").json()["running"] == 1)
-        (job,) = running.client.get("/api/jobs").json()["jobs"]
-        assert running.client.post(f"/api/jobs/{job['job_id']}/cancel").status_code == 200
-        told = failure(asked.result(), 500, "API_ERROR")
+def test_a_job_that_somebody_cancels(server: LiveServer) -> None:
+    server.client.post("/api/queue/pause")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(server.client.post, GENERATE, json={"prompt": "hills"})
+            until(lambda: server.client.get("/api/queue").json()["pending"] == 1)
+            (job,) = server.client.get("/api/jobs?status=queued").json()["jobs"]
+            assert server.client.post(f"/api/jobs/{job['job_id']}/cancel").status_code == 200
+            told = failure(asked.result(), 500, "API_ERROR")
         assert "cancelled" in told["error"]
+    finally:
+        server.client.post("/api/queue/resume")
 
 
 def test_a_job_that_takes_too_long(paused: LiveServer) -> None:
@@ -241,43 +248,42 @@ def test_a_full_queue(paused: LiveServer) -> None:
         paused.client.post(f"/api/jobs/{waiting}/cancel")
 
 
-def test_a_rate_limit(tmp_path: Path) -> None:
-    with live_server(tmp_path / "d", dialects={"desktop": {"rate_limit": "1/hour"}}) as running:
-        body = {"prompt": "hills", "width": 64, "height": 64, "steps": 1}
-        assert running.client.post(GENERATE, json=body).status_code == 200
-        answer = running.client.post(GENERATE, json=body)
-        failure(answer, 429, "RATE_LIMITED")
-        assert int(answer.headers["retry-after"]) > 0
+# --- keys and limits -----------------------------------------------------------------------------
 
 
-# --- keys ----------------------------------------------------------------------------------------
+def test_every_form_of_a_key(guarded: LiveServer) -> None:
+    told = failure(guarded.client.get("/api/history"), 401, "UNAUTHORIZED")
+    assert told["details"]["reason"] == "key_missing"
+    wrong = guarded.client.get("/api/history", headers={"x-key": "dk_wrong"})
+    failure(wrong, 401, "UNAUTHORIZED")
+    key = guarded.service.keys.add("every form")
+    basic = base64.b64encode(f"me:{key}".encode()).decode()
+    for headers in (
+        {"x-key": key},
+        {"X-API-Key": key},
+        {"Authorization": f"Bearer {key}"},
+        {"Authorization": f"Basic {basic}"},
+    ):
+        assert guarded.client.get("/api/history", headers=headers).status_code == 200
+    assert guarded.client.get(f"/api/history?key={key}").status_code == 200
 
 
-def test_keys(tmp_path: Path) -> None:
-    with live_server(tmp_path / "data") as running:
-        reads = running.service.keys.add("reader", scopes=[Scope.READ])
-        everything = running.service.keys.add("owner")
-        basic = base64.b64encode(f"me:{everything}".encode()).decode()
-        told = failure(running.client.get("/api/history"), 401, "UNAUTHORIZED")
-        assert told["details"]["reason"] == "key_missing"
-        wrong = running.client.get("/api/history", headers={"x-key": "dk_wrong"})
-        failure(wrong, 401, "UNAUTHORIZED")
-        for headers in (
-            {"x-key": everything},
-            {"X-API-Key": everything},
-            {"Authorization": f"Bearer {everything}"},
-            {"Authorization": f"Basic {basic}"},
-        ):
-            assert running.client.get("/api/history", headers=headers).status_code == 200
-        assert running.client.get(f"/api/history?key={reads}").status_code == 200
-        reader = {"x-key": reads}
-        for method, path in (("POST", GENERATE), ("PUT", SETTINGS), ("DELETE", "/api/history/1")):
-            answer = running.client.request(method, path, headers=reader, json={"prompt": "x"})
-            failure(answer, 403, "FORBIDDEN")
-        body = {"prompt": "hills", "width": 64, "height": 64, "steps": 1}
-        owner = {"x-key": everything}
-        made = running.client.post(GENERATE, headers=owner, json=body).json()["data"]
-        assert running.client.get(made["url"]).status_code == 200, "its name is the capability"
+def test_a_key_that_only_reads(guarded: LiveServer) -> None:
+    key = {"x-key": guarded.service.keys.add("reader", scopes=[Scope.READ])}
+    for method, path in (("POST", GENERATE), ("PUT", SETTINGS), ("DELETE", "/api/history/1")):
+        answer = guarded.client.request(method, path, headers=key, json={"prompt": "x"})
+        failure(answer, 403, "FORBIDDEN")
+    assert guarded.client.get(SETTINGS, headers=key).status_code == 200
+
+
+def test_a_rate_limit(guarded: LiveServer) -> None:
+    key = {"x-key": guarded.service.keys.add("busy")}
+    body = {"prompt": "hills", "width": 64, "height": 64, "steps": 1}
+    made = guarded.client.post(GENERATE, headers=key, json=body).json()["data"]
+    answer = guarded.client.post(GENERATE, headers=key, json=body)
+    failure(answer, 429, "RATE_LIMITED")
+    assert int(answer.headers["retry-after"]) > 0
+    assert guarded.client.get(made["url"]).status_code == 200, "an image's name is the capability"
 
 
 def test_what_the_document_says_of_every_error_is_in_the_openapi(server: LiveServer) -> None:
