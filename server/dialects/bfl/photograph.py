@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from threading import Semaphore
+
+from server.http.image_formats import converted
 
 #: Like that of the originals' images.
 QUALITY = 95
 
-#: Images that are converted at a time: it takes memory and a processor each.
-_PLACES = Semaphore(2)
-
 
 def jpeg(path: Path) -> bytes:
     """The image of a PNG file as JPEG; of one file always the same bytes. Blocks."""
-    # Here, because most servers never need it and start smaller without it.
-    from PIL import Image
-
-    written = BytesIO()
-    with _PLACES, Image.open(path, formats=("PNG",)) as image:
-        image.convert("RGB").save(written, "JPEG", quality=QUALITY)
-    return written.getvalue()
+    return converted(path, "jpeg", QUALITY)
 
 
 def size_of(image: bytes) -> tuple[int, int] | None:
