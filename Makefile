@@ -25,6 +25,8 @@ SPREAD := -n auto --maxprocesses 4 --dist worksteal
 
 # One thread for torch: the suite runs several workers, and one thread repeats its bytes exactly.
 test soak: export OMP_NUM_THREADS = 1
+# Empty: write bytecode. Tests start some two hundred interpreters, and each would compile anew.
+test soak: export PYTHONDONTWRITEBYTECODE =
 
 test: $(DEV)  ## run the tests; ARGS="-k gallery" adds options
 	@$(BIN)/python -m pytest -m "not soak and not slow" $(SPREAD) $(ARGS)
