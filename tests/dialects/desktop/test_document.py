@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -179,6 +180,46 @@ def test_progress(client: httpx.Client, server: ServerProcess) -> None:
     assert [messages[0]["status"], messages[-1]["status"]] == ["queued", "completed"]
     numbers = [message["progress"] for message in messages]
     assert numbers == sorted(numbers) and numbers[-1] == 100
+
+
+def test_a_job_of_ours_is_everybodys(server: ServerProcess) -> None:
+    made = generated(server.client, prompt="a yellow hill")
+    job = server.get(f"/api/jobs/{made['taskId']}")
+    assert (job["status"], job["params"]["prompt"]) == ("completed", "a yellow hill")
+    (image,) = [image for image in server.images() if image["id"] == made["id"]]
+    assert image["job_id"] == made["taskId"]
+    before = {"Last-Event-ID": str(made["id"] - 1)}
+    event = next(server.events("/api/sse/gallery", **before))
+    assert json.loads(event.data) == image
+    assert server.client.delete(f"/api/images/{image['filename']}").status_code == 204
+    assert server.client.get(f"/api/history/{made['id']}").status_code == 404
+
+
+def test_jobs_of_others_are_ours(server: ServerProcess, client: httpx.Client) -> None:
+    ended = server.wait(server.submit("a white hill", width=64, height=64))
+    shown = client.get("/api/history?limit=1").json()["data"][0]
+    assert (shown["id"], shown["prompt"]) == (ended["images"][0]["id"], "a white hill")
+    assert shown["taskId"] == ended["job_id"]
+    assert picture(client, shown["url"]).getpixel((0, 0)) == left_edge("a white hill")
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system limits no other process")
+def test_a_disk_that_takes_nothing(server: ServerProcess) -> None:
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        answers = [
+            server.client.put("/api/settings", json={"defaultSteps": 7}),
+            server.client.post("/api/generate/text-to-image", json=document.TEXT_TO_IMAGE),
+        ]
+    finally:
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+    for answer in answers:
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["code"] == "DATABASE_ERROR"
+        assert int(answer.headers["retry-after"]) > 0
+    assert server.get("/api/settings")["data"]["defaultSteps"] == 25
+    assert generated(server.client)["prompt"] == SUNSET, "once there is room it goes on"
 
 
 def test_health(server: ServerProcess) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from server.callers import Scope
 from tests.dialects.desktop import document
@@ -266,6 +268,13 @@ def test_every_form_of_a_key(guarded: LiveServer) -> None:
     ):
         assert guarded.client.get("/api/history", headers=headers).status_code == 200
     assert guarded.client.get(f"/api/history?key={key}").status_code == 200
+    progress = f"ws://127.0.0.1:{guarded.port}/ws/generation"
+    with connect(f"{progress}?key={key}") as socket:
+        socket.ping().wait()
+    with pytest.raises(InvalidStatus) as refused, connect(progress):
+        pass
+    assert refused.value.response.status_code == 401
+    assert json.loads(refused.value.response.body or b"")["code"] == "UNAUTHORIZED"
 
 
 def test_a_key_that_only_reads(guarded: LiveServer) -> None:
