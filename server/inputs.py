@@ -253,7 +253,10 @@ def size_of(image: bytes) -> tuple[int, int] | None:
 
     try:
         with Image.open(BytesIO(image), formats=FORMATS) as opened:
-            lies = opened.getexif().get(ExifTags.Base.Orientation, 1) in range(5, 9)
+            # Of a PNG whose header has no EXIF, Pillow would decode everything to look for more.
+            has_exif = opened.format != "PNG" or "exif" in opened.info
+            exif = opened.getexif() if has_exif else {}
+            lies = exif.get(ExifTags.Base.Orientation, 1) in range(5, 9)
             width, height = opened.size
     except Exception:  # noqa: BLE001 - Pillow raises anything on damaged files
         return None
