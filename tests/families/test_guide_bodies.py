@@ -163,3 +163,25 @@ def test_a_body_works_as_printed(
     assert Image.open(BytesIO(server.png(image["filename"])), formats=("PNG",)).size == size
     assert (image["width"], image["height"], image["prompt"]) == (*size, body["prompt"])
     assert body.get("seed", image["seed"]) == image["seed"]
+
+
+def test_another_api_makes_the_image_that_ours_makes(server: ServerProcess) -> None:
+    """That the names of other APIs lead to real models; their own tests have one that paints."""
+    words = {"prompt": "a lighthouse", "width": 64, "height": 64, "seed": 5}
+    ours = {**words, "model": "flux-dev", "steps": 2, "cfg_scale": 3.0}
+    first = server.wait(server.client.post("/api/generate", json=ours).json()["job_id"])
+    settings = {**words, "num_inference_steps": 2, "guidance_scale": 3.0}
+    theirs = {"model_id": "flux-1", "prompt": settings.pop("prompt"), "settings": settings}
+    job_id = server.client.post("/cyberimage/api/generate", json=theirs).json()["job_id"]
+    second = server.wait(job_id)
+    state = server.get(f"/cyberimage/api/status/{job_id}")
+    assert (state["status"], state["model_id"], state["progress"]["step"]) == (
+        "completed",
+        "flux-1",
+        2,
+    )
+    pictures = [
+        Image.open(BytesIO(server.png(job["images"][0]["filename"]))) for job in (first, second)
+    ]
+    assert pictures[0].size == (64, 64)
+    assert pictures[0].tobytes() == pictures[1].tobytes()

@@ -48,7 +48,7 @@ def states(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
         yield state
         if state["status"] in ("completed", "failed"):
             return
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"job {job_id} does not end")
 
 

@@ -19,6 +19,7 @@ from tests.servers import ServerProcess
 
 CONFIG = """
 default_model = "colours"
+device = "cpu"
 
 [dialects.cyberimage]
 model = "flux-1"
