@@ -236,6 +236,7 @@ def test_the_own_port_has_its_documentation(server: ServerProcess) -> None:
     assert {"/health", "/api/history/{number}", "/api/settings"} <= paths.keys()
 
 
+@pytest.mark.slow
 def test_a_real_model(server: ServerProcess) -> None:
     body = {"prompt": "a red circle on a blue background", "width": 64, "height": 64, "seed": 1}
     server.client.post("/api/models/postcard/load")
