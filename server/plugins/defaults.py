@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.errors import ModelLoadFailed, PluginFailed
 from server.generation import Task
+from server.plugins.importing import uncollected
 from server.plugins.registry import ModelRegistry
 from server.plugins.spec import hookimpl
 from server.plugins.types import LoadContext, ModelCard, ModelFamily, Pipeline, StepListener
@@ -45,7 +46,8 @@ class DefaultAnswers:
 
 def _resolve(family: ModelFamily, promise: Promise) -> Callable[[ModelCard, LoadContext], object]:
     module, _, name = family.load.partition(":")
-    load = getattr(importlib.import_module(module), name, None)
+    with uncollected():
+        load = getattr(importlib.import_module(module), name, None)
     if not callable(load):
         raise PluginFailed(
             f"{promise[1]} does not exist: define `{name}` in `{module}`, or correct `load`.",

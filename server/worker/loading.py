@@ -19,6 +19,7 @@ import torch
 from accelerate import init_empty_weights
 
 from server.errors import ModelLoadFailed
+from server.plugins.importing import uncollected
 from server.plugins.types import LoadContext
 from server.wording import describe
 from server.worker import tensor_files
@@ -65,7 +66,9 @@ class _Loader:
 
     def pipeline(self, arguments: dict[str, Any]) -> Any:
         """The pipeline, with the parts that come from elsewhere."""
-        path, cls = self._context.path, getattr(diffusers, self._architecture.pipeline)
+        path = self._context.path
+        with uncollected():  # diffusers imports what is asked for
+            cls = getattr(diffusers, self._architecture.pipeline)
         sources = dict(self._context.components)
         if path.is_file():
             sources.setdefault(self._architecture.part, path)
