@@ -147,7 +147,7 @@ def known_names(server: ServerProcess) -> Names:
         "job_id": jobs,
         "id": [*jobs[:20], *(image["id"] for image in images[:20])],
         "filename": [*files, *(f"flux_{job}.png" for job in jobs)],
-        "image_id": [f"img_{image['id']}" for image in images],
+        "image_id": [f"img_{name.removesuffix('.png')}" for name in files],
         "model": ["instant"],
         "lora": [lora["id"] for lora in server.get("/api/loras")["loras"]],
     }
