@@ -98,8 +98,8 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _code(error: DarkroomError) -> str:
     if isinstance(error, InvalidParameters):
-        is_missing = all(item["type"] == "missing" for item in error.errors)
-        return "missing_required_parameter" if is_missing else "invalid_value"
+        kinds = {item["type"] for item in error.errors}
+        return "missing_required_parameter" if kinds == {"missing"} else "invalid_value"
     return next((code for kind, code in CODES if isinstance(error, kind)), error.code)
 
 
