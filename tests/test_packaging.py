@@ -31,6 +31,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     "name",
     [
         "darkroom/py.typed",
+        "server/dialects/cyberimage/examples.json",
         "server/migrations/script.py.mako",
         "model_plugins/postcard/MODEL_CARD.md",
         "model_plugins/postcard/weights/model_index.json",

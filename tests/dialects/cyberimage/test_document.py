@@ -14,6 +14,8 @@ import pytest
 
 from tests.dialects.cyberimage import document
 from tests.dialects.cyberimage.asking import ended, get, made, picture, post, states, unlike
+from tests.dialects.printed import commands, sent
+from tests.docs.pages import DOCS
 from tests.plugins.colours import left_edge
 from tests.servers import ServerProcess
 
@@ -23,8 +25,13 @@ device = "cpu"
 
 [dialects.cyberimage]
 model = "flux-1"
-aliases = { "flux-1" = "colours", "sd-3.5" = "colours", "lost" = "no-such-model" }
 rate_limit = false
+
+[dialects.cyberimage.aliases]
+"flux-1" = "colours"
+"sd-3.5" = "colours"
+postcard = "colours"
+lost = "no-such-model"
 
 [[models]]
 id = "slow"
@@ -200,6 +207,29 @@ def test_progress_is_real(api: httpx.Client) -> None:
         flags = [word for word, value in state["progress"].items() if value is True]
         assert len(flags) == (state["status"] != "pending")
     assert seen[-1]["progress"]["completed"]
+
+
+def test_the_commands_of_our_page_work_as_printed(server: ServerProcess) -> None:
+    names = {"JOB": "", "IMAGE": ""}
+    found = {}
+    for command in commands(DOCS / "how-to" / "dialects" / "cyberimage.md"):
+        filled = command.replace("JOB", names["JOB"]).replace("IMAGE", names["IMAGE"])
+        answer = sent(server.client, filled)
+        assert answer.status_code == 200, command
+        path = answer.url.path.split("/")[3]
+        found[path, answer.request.method] = answer
+        if path == "generate":
+            names["JOB"] = answer.json()["job_id"]
+            server.wait(names["JOB"])
+        elif path == "status":
+            names["IMAGE"] = answer.json()["images"][0]["id"]
+    assert {path for path, _ in found} == {
+        *("models", "generate", "status", "get_image", "image", "queue", "gallery", "enrich"),
+        "reset_queue",
+    }
+    assert found["get_image", "GET"].content.startswith(b"\x89PNG")
+    assert names["IMAGE"] in {image["id"] for image in found["gallery", "GET"].json()["images"]}
+    assert found["image", "DELETE"].json() == document.DELETED
 
 
 def test_the_printed_client_runs(server: ServerProcess, tmp_path: Path) -> None:
