@@ -336,6 +336,14 @@ class GenerationService:
         """Every model and its state. Blocks."""
         return self._residency.all()
 
+    def model(self, name: str) -> ModelStatus:
+        """One model and its state. Blocks.
+
+        Raises:
+            ModelNotFound
+        """
+        return self._residency.status(name)
+
     async def load(self, model: str) -> ModelStatus:
         """Load a model when nothing runs; its files are downloaded first where they are missing.
         One that makes images from words becomes the current model, also after a restart.

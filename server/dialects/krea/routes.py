@@ -102,8 +102,8 @@ def _add_models(router: APIRouter, host: DialectHost, studio: Studio) -> None:
     @needs(Scope.READ)
     async def status() -> Status:
         """Tells whether the model that makes the images is loaded."""
-        known = {each.id: each for each in await asyncio.to_thread(service.models)}
-        return translate.status(known[studio.model], service.device)
+        model = await asyncio.to_thread(service.model, studio.model)
+        return translate.status(model, service.device)
 
 
 def _add_socket(router: APIRouter, host: DialectHost, studio: Studio) -> None:
