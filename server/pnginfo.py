@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
-
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from typing import TYPE_CHECKING, Any
 
 from server import __version__, lora_infotext
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
 
 SOFTWARE = f"darkroom {__version__}"
 
@@ -81,6 +81,9 @@ def document(recipe: Mapping[str, Any], job_id: str, index: int) -> dict[str, An
 
 def chunks(recipe: Mapping[str, Any]) -> PngInfo:
     """Both text chunks for Pillow's `save(..., pnginfo=...)`."""
+    # Here and below, because the web process starts smaller without Pillow.
+    from PIL.PngImagePlugin import PngInfo
+
     info = PngInfo()
     info.add_itxt(RECIPE_KEYWORD, json.dumps(recipe))
     info.add_text(INFOTEXT_KEYWORD, infotext(recipe))
@@ -93,6 +96,8 @@ def read(png: bytes | Path) -> dict[str, Any] | None:
     Raises:
         OSError: it is not an image, or the file cannot be read.
     """
+    from PIL import Image
+
     with Image.open(BytesIO(png) if isinstance(png, bytes) else png) as image:
         texts = dict(image.info)
     try:

@@ -13,7 +13,7 @@ from server.dialects.automatic1111 import enlarging, translate
 from server.dialects.automatic1111.checkpoints import Checkpoints, Chosen
 from server.dialects.automatic1111.protocol import ExtraImage, ExtraSingleImage, Generation
 from server.dialects.automatic1111.runs import Runs
-from server.errors import ImageNotFound, InvalidParameters, JobFailure
+from server.errors import ImageNotFound, InvalidParameters
 from server.http.guard import caller_of
 from server.http.host import DialectHost
 from server.plugins.types import ModelCard
@@ -64,7 +64,7 @@ class Generating:
         Raises:
             InvalidParameters: there is no such upscaler, or no such image, or the result would be
                 too large.
-            JobFailure: the job failed, or was cancelled.
+            JobFailure: the job failed.
             DarkroomError: as `DialectHost.submit` and `finished` say.
         """
         host, most = self._host, self._host.service.settings.max_image_pixels
@@ -83,8 +83,8 @@ class Generating:
         self._runs.begin(caller_of(request).id, accepted.job_id, "extras")
         ended = await host.finished(request, accepted.job_id)
         translate.check_end(ended)
-        if not ended.images:
-            raise JobFailure("The job was cancelled before there was an image.")
+        if not ended.images:  # it was stopped
+            return _extra(None, card.title)
         path = await host.service.pictures.file(ended.images[0]["filename"])
         made = await asyncio.to_thread(enlarging.finished, path, asked, size)
         return _extra(made, card.title)
@@ -127,8 +127,9 @@ class Generating:
         return found
 
 
-def _extra(png: bytes, upscaler: str) -> ExtraImage:
-    return ExtraImage(html_info=f"<p>Upscaler: {upscaler}</p>", image=_base64(png))
+def _extra(png: bytes | None, upscaler: str) -> ExtraImage:
+    image = None if png is None else _base64(png)
+    return ExtraImage(html_info=f"<p>Upscaler: {upscaler}</p>", image=image)
 
 
 def _base64(data: bytes) -> str:

@@ -256,7 +256,9 @@ class ExtraImage(BaseModel):
     html_info: str = Field(
         description="What was done, as HTML.", examples=["<p>Upscaler: Lanczos</p>"]
     )
-    image: str = Field(description="A PNG file in base64.", examples=[PIXEL])
+    image: str | None = Field(
+        description="A PNG file in base64; null when it was stopped.", examples=[PIXEL]
+    )
 
 
 class PngInfoRequest(Request):

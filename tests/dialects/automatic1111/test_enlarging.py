@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.dialects.automatic1111.pictures import RED, decoded, encoded, plain
-from tests.serving import LiveServer
+from tests.serving import LiveServer, until
 
 PATH = "/sdapi/v1/extra-single-image"
 
@@ -89,3 +90,14 @@ def test_refusals_name_their_place(server: LiveServer, words: dict[str, Any], pl
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", place]
     assert answer.json()["errors"].startswith(f"body.{place}: ")
+
+
+def test_one_that_was_stopped_has_no_image(server: LiveServer) -> None:
+    server.client.post("/api/queue/pause")
+    body = {"image": encoded(plain((40, 24))), "upscaler_1": "Lanczos"}
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.client.post, PATH, json=body)
+        until(lambda: server.client.get("/sdapi/v1/progress").json()["state"]["job"] == "extras")
+        server.client.post("/sdapi/v1/interrupt")
+        server.client.post("/api/queue/resume")
+    assert (asked.result().status_code, asked.result().json()["image"]) == (200, None)
