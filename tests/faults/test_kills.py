@@ -1,4 +1,8 @@
-"""kill -9 of the worker and of the server, at any moment, with the real model."""
+"""kill -9 of the worker and of the server, at any moment.
+
+With the real model where what it computes matters; what the server does with the jobs is the same
+with a family that takes no seconds to load, whose processes are as real.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,16 @@ import pytest
 from PIL import Image
 
 from tests.servers import PATIENCE, ServerProcess
+from tests.support import PLUGINS
 
 #: Small and quick, so that a kill hits every phase of a job.
 QUICK = {"width": 64, "height": 64, "steps": 3}
+
+#: A job that is not done before a test has done something to it.
+LONG = {"steps": 100, "delay": 0.1}
+
+#: A server whose model is the torch-free family of the tests.
+INSTANT = ("--plugin-folder", str(PLUGINS), "--default-model", "colours", "--device", "cpu")
 
 
 def wait_for_step(server: ServerProcess, job_id: str, image_index: int, step: int) -> None:
@@ -78,8 +89,8 @@ def test_a_job_outlives_its_worker_and_gives_the_same_bytes(tmp_path: Path) -> N
 
 
 def test_three_losses_fail_the_job_and_the_next_one_runs(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path / "data") as server:
-        doomed = server.submit(steps=50, width=512, height=512)
+    with ServerProcess(tmp_path / "data", *INSTANT) as server:
+        doomed = server.submit(**LONG)
         following = server.submit(**QUICK)
         attempts = set()
         for shown in server.snapshots(doomed):
@@ -93,8 +104,8 @@ def test_three_losses_fail_the_job_and_the_next_one_runs(tmp_path: Path) -> None
 
 def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data) as server:
-        job_id = server.submit(num_images=2, steps=30)
+    with ServerProcess(data, *INSTANT) as server:
+        job_id = server.submit(num_images=2, steps=20, delay=0.05)
         waiting = server.submit(**QUICK)
         wait_for_step(server, job_id, image_index=1, step=2)
         (last,) = (
@@ -102,7 +113,7 @@ def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path) -> None:
         )
         made = server.get(f"/api/jobs/{job_id}")["images"][0]
         server.kill()
-    with ServerProcess(data) as server:
+    with ServerProcess(data, *INSTANT) as server:
         headers = {"Last-Event-ID": last.id}
         events = list(server.events(f"/api/sse/{job_id}", **headers))
         orders = [tuple(map(int, event.id.split("."))) for event in events]
@@ -114,25 +125,27 @@ def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path) -> None:
     check_database(data)
 
 
-def kill_at_random(tmp_path: Path, seed: int, rounds: int, jobs: int) -> list[str]:
-    """Kill the server or its worker `rounds` times at random moments of a stream of `jobs`; the
-    status of each job at the end."""
+def kill_at_random(
+    tmp_path: Path, seed: int, rounds: int, jobs: int, *options: str, longest: float = 6.0
+) -> list[str]:
+    """Kill a server with these options or its worker `rounds` times at random moments of a stream
+    of `jobs`, at most `longest` seconds after the first began; the status of each at the end."""
     chance = random.Random(seed)
     data = tmp_path / "data"
     accepted: list[str] = []
     for turn in range(rounds):
-        with ServerProcess(data) as server:
+        with ServerProcess(data, *options) as server:
             for _ in range(jobs // rounds):
                 accepted.append(server.submit(num_images=chance.randint(1, 2), **QUICK))
             deadline = time.monotonic() + PATIENCE
             while server.get("/api/queue")["running"] == 0 and time.monotonic() < deadline:
                 time.sleep(0.02)
-            time.sleep(chance.uniform(0.0, 6.0 if turn % 2 else 1.0))
+            time.sleep(chance.uniform(0.0, longest if turn % 2 else longest / 6))
             if chance.random() < 0.3:
                 server.kill_worker()
                 time.sleep(chance.uniform(0.0, 0.5))
             server.kill()
-    with ServerProcess(data) as server:
+    with ServerProcess(data, *options) as server:
         check_consistency(server, data, accepted)
         statuses = [str(server.get(f"/api/jobs/{job_id}")["status"]) for job_id in accepted]
     check_database(data)
@@ -140,7 +153,8 @@ def kill_at_random(tmp_path: Path, seed: int, rounds: int, jobs: int) -> list[st
 
 
 def test_no_job_is_lost_by_a_few_random_kills(tmp_path: Path) -> None:
-    assert kill_at_random(tmp_path, seed=1, rounds=3, jobs=12) == ["completed"] * 12
+    statuses = kill_at_random(tmp_path, 1, 4, 40, *INSTANT, longest=1.5)
+    assert statuses == ["completed"] * 40
 
 
 @pytest.mark.soak
@@ -152,13 +166,13 @@ def test_no_job_is_lost_by_many_random_kills(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_two_hundred_waiting_jobs_survive_a_kill(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data, "--on-start", "pause") as server:
+    with ServerProcess(data, *INSTANT, "--on-start", "pause") as server:
         accepted = [server.submit(**{**QUICK, "steps": 1}) for _ in range(200)]
         server.kill()
-    with ServerProcess(data) as server:
+    with ServerProcess(data, *INSTANT) as server:
         assert server.get("/api/queue")["pending"] + len(server.images()) >= 199
         server.kill()
-    with ServerProcess(data) as server:
+    with ServerProcess(data, *INSTANT) as server:
         check_consistency(server, data, accepted)
     check_database(data)
 
@@ -180,8 +194,8 @@ def test_sigterm_puts_a_long_job_back_within_ten_seconds(tmp_path: Path) -> None
 
 def test_a_signal_to_the_whole_group_costs_the_job_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data) as server:
-        job_id = server.submit(steps=50, width=512, height=512)
+    with ServerProcess(data, *INSTANT) as server:
+        job_id = server.submit(**LONG)
         wait_for_step(server, job_id, image_index=0, step=1)
         for worker in server.workers():
             worker.terminate()  # as systemd and a terminal do, to every process of the group
@@ -194,7 +208,7 @@ def test_a_signal_to_the_whole_group_costs_the_job_nothing(tmp_path: Path) -> No
 
 def test_a_second_server_on_the_same_folder_refuses_to_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data, "--on-start", "pause") as server:
+    with ServerProcess(data, *INSTANT, "--on-start", "pause") as server:
         with pytest.raises(AssertionError, match=re.compile("code 1 .*Another server", re.DOTALL)):
             ServerProcess(data)
         assert server.get("/health")["status"] == "ok"
