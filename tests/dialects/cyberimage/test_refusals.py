@@ -49,6 +49,7 @@ def changed(word: str, value: object) -> dict[str, Any]:
     return {**BODY, "settings": {**SMALL, word: value}}
 
 
+@pytest.mark.parametrize("api", ["main"], indirect=True)
 @pytest.mark.parametrize(
     ("body", "said"),
     [
