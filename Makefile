@@ -51,7 +51,7 @@ docs: $(DEV)  ## write docs/reference anew from the code
 	@$(BIN)/python docs/build_reference.py
 
 clean:  ## remove what tools left behind; the environment, images and settings stay
-	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -print | xargs rm -rf
 
 # pip's whole output is pages long, and with --quiet a download of minutes is silent.

@@ -104,6 +104,7 @@ class GenerationService:
             executor=self._executor,
             adder=LoraAdder.of(self.settings, self.loras),
             lora_path=self.loras.locate,
+            may_run=self.keys.may_run,
             paused=self.settings.on_start == "pause",
             job_ended=self._retain,
             model_fetched=self._fetched,

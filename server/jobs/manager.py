@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from server.catalog import ModelCatalog
 from server.errors import (
     DarkroomError,
     JobFailure,
-    StorageFailed,
     WorkerLost,
 )
 from server.gallery import Gallery
-from server.generation import ImageParams, LoraRef, Task
 from server.inputs import InputImages
 from server.jobs import stalled
 from server.jobs.attempt import Attempt, Outcome
@@ -25,11 +22,11 @@ from server.jobs.feed import Bell, JobFeed
 from server.jobs.lora_downloads import AddsLoras, LoraDownloads
 from server.jobs.losses import Losses
 from server.jobs.observers import Observers
+from server.jobs.orders import LoraPath, Orders
 from server.jobs.persisting import persist
 from server.jobs.progress import snapshot_of
 from server.jobs.store import JobStore
 from server.jobs.waiting import Waiting
-from server.lora_errors import LoraMissing
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor, FinishedJob, NewImage
 from server.records import ImageRecord, Job, JobKind, JobStatus, image_object
@@ -66,7 +63,8 @@ class JobManager:
         catalog: ModelCatalog,
         plugins: PluginManager,
         executor: Executor,
-        lora_path: Callable[[str, str | None], Awaitable[Path | None]],
+        lora_path: LoraPath,
+        may_run: Callable[[str, int], bool],
         adder: AddsLoras,
         paused: bool,
         job_ended: Callable[[], None],
@@ -74,8 +72,8 @@ class JobManager:
     ) -> None:
         """
         Args:
-            lora_path: where the file of the LoRA with an id, and with contents of this AutoV3 if
-                that is known, lies, if it does.
+            lora_path: see `LoraPath`.
+            may_run: whether another job of a client may run beside so many.
             adder: brings the LoRAs that jobs ask for.
             job_ended: called on a thread after every end of a job, to trim what is kept.
             model_fetched: called with a model's id when its download has ended, and why it
@@ -88,12 +86,11 @@ class JobManager:
         self.new_image = Bell()
         self._store = store
         self._gallery = gallery
-        self._inputs = inputs
-        self._catalog = catalog
         self._plugins = plugins
         self._observers = Observers(plugins)
         self._executor = executor
-        self._lora_path = lora_path
+        self._orders = Orders(catalog, inputs, lora_path)
+        self._may_run = may_run
         self._job_ended = job_ended
         self._model_fetched = model_fetched
         self._paused = paused
@@ -270,7 +267,11 @@ class JobManager:
         return None
 
     def _is_ready(self, job: Job) -> bool:
-        return job.model not in self.downloads
+        if job.model in self.downloads:
+            return False
+        client = job.origin.client
+        beside = sum(each.job.origin.client == client for each in self._running.values())
+        return beside == 0 or self._may_run(client, beside)
 
     async def _run(self, slot: str, attempt: Attempt) -> None:
         await attempt.begin(await persist(self._store.begin, attempt.job.id))
@@ -284,7 +285,7 @@ class JobManager:
 
     async def _outcome(self, slot: str, attempt: Attempt) -> Outcome:
         try:
-            outcome = await attempt.run(slot, await self._task(attempt.job))
+            outcome = await attempt.run(slot, await self._orders.task(attempt.job))
             self._losses.none()
             return outcome
         except WorkerLost as lost:
@@ -297,29 +298,6 @@ class JobManager:
             # Whatever we did not think of fails this job and no other.
             log.exception("job %s failed in an unforeseen way", attempt.job.id)
             return Outcome(JobStatus.FAILED, (DarkroomError.code, f"Internal error: {error!r}"))
-
-    async def _task(self, job: Job) -> Task[ImageParams]:
-        task = self._catalog.task(job)
-        return replace(
-            task,
-            inputs=tuple(map(self._input, task.params.image_sources)),
-            lora_files=tuple([await self._lora_file(ref) for ref in task.loras]),
-        )
-
-    def _input(self, name: str) -> Path:
-        path = self._inputs.path(name)
-        if path is None:
-            raise StorageFailed(f"The given image {name} is not there any more.")
-        return path
-
-    async def _lora_file(self, ref: LoraRef) -> Path:
-        path = await self._lora_path(ref.id, ref.autov3)
-        if path is None:
-            raise LoraMissing(
-                f"The file of the LoRA {ref.id} is gone since the request was accepted. Put it "
-                "back, or send the request again without it."
-            )
-        return path
 
     # --- ends ------------------------------------------------------------------------------
 

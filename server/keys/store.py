@@ -134,6 +134,11 @@ class KeyStore:
         row = self._row(key_id)
         return None if row is None else _key(row)
 
+    def may_run(self, client: str, running: int) -> bool:
+        """Whether another job of a caller (`Caller.id`) may run beside so many."""
+        key = self.get(client.removeprefix("key:"))
+        return key is None or key.max_running is None or running < key.max_running
+
     def recall(self, presented: str) -> Recalled:
         """Whose text this is, as far as that can be told quickly: what has not the form of a key
         or an id that is in use costs no hash, and neither does what was hashed before."""

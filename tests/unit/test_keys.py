@@ -236,3 +236,13 @@ def test_tracebacks_are_redacted_too() -> None:
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "met %s", (KEY,), given)
     text = formatter.format(record)
     assert "ValueError: dk_0123456789ab_…" in text and "s3cr3t" not in text
+
+
+def test_how_many_jobs_of_a_key_may_run(keys: KeyStore) -> None:
+    keys.add("narrow", max_running=2)
+    keys.add("wide")
+    narrow, wide = keys.records()
+    beside = [keys.may_run(f"key:{narrow.id}", number) for number in (0, 1, 2)]
+    assert beside == [True, True, False]
+    assert keys.may_run(f"key:{wide.id}", 99)
+    assert keys.may_run("address:127.0.0.1", 99)

@@ -20,7 +20,7 @@ from server.loras.adding import Added
 from server.loras.references import LoraReference
 from server.model_files import ModelFiles
 from server.plugins.manager import PluginManager, discover
-from server.records import Job
+from server.records import Job, Origin
 from server.snapshots import (
     ImageReady,
     JobSnapshot,
@@ -52,9 +52,10 @@ class ScriptedExecutor:
         self.cancelled = asyncio.Event()
         self.proceed = asyncio.Event()
         self.closed = asyncio.Event()
+        self.number_of_slots = 1
 
     def slots(self) -> Iterable[str]:
-        return ("0",)
+        return tuple(map(str, range(self.number_of_slots)))
 
     async def run(
         self, slot: str, task: Task[Any], attempt: int
@@ -178,6 +179,7 @@ class Bench:
         self.executor = ScriptedExecutor()
         self.adder = ScriptedAdder()
         self.ended: list[str] = []
+        self.quota = 100  # jobs of one client that may run at a time
         self.fetched: list[tuple[str, JobFailure | None]] = []
         self.manager = JobManager(
             store=store,
@@ -188,6 +190,7 @@ class Bench:
             executor=self.executor,
             adder=self.adder,
             lora_path=self._no_lora,
+            may_run=lambda client, beside: beside < self.quota,
             paused=False,
             job_ended=lambda: self.ended.append("job"),
             model_fetched=lambda model, failure: self.fetched.append((model, failure)),
@@ -196,9 +199,10 @@ class Bench:
     async def _no_lora(self, lora_id: str, autov3: str | None) -> None:
         """There are no LoRAs."""
 
-    def submit(self, num_images: int = 2) -> Job:
+    def submit(self, num_images: int = 2, client: str = "") -> Job:
         params = {"prompt": "red", "width": 64, "height": 64, "steps": 4, "seed": 7}
-        job = self.store.create(new_job(params={**params, "num_images": num_images}))
+        params |= {"num_images": num_images}
+        job = self.store.create(new_job(params=params, origin=Origin(client=client)))
         self.manager.enqueue(job)
         return job
 

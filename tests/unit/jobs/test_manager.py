@@ -161,3 +161,17 @@ async def test_a_job_of_a_family_that_is_gone_says_so(bench: Bench) -> None:
 def test_writes_that_the_disk_refuses_are_told_as_such(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable, match="disk is full"), database.writing():
         raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+
+async def test_a_client_with_a_quota_leaves_a_slot_to_others(bench: Bench) -> None:
+    bench.executor.scripts = [wait_then_make]
+    bench.executor.number_of_slots, bench.quota = 2, 1
+    first, second = bench.submit(1, "key:a"), bench.submit(1, "key:a")
+    other = bench.submit(1, "key:b")
+    async with bench.started():
+        while len(bench.executor.tasks) < 2:
+            await asyncio.sleep(0.01)
+        assert {task.job_id for task, _ in bench.executor.tasks} == {first.id, other.id}
+        assert bench.store.get(second.id).status is JobStatus.QUEUED
+        bench.executor.proceed.set()
+        assert (await bench.end(second)).status is JobStatus.COMPLETED
