@@ -14,7 +14,7 @@ from PIL import Image
 from server.database import Database
 from server.errors import ImageNotFound, InvalidParameters
 from server.generation import ImageLimits, ImageToImageParams
-from server.inputs import GRACE, InputImages
+from server.inputs import GRACE, InputImages, size_of
 from server.jobs.store import JobStore
 from tests.families.pictures import data_uri
 from tests.unit.jobs.builders import new_job
@@ -169,3 +169,14 @@ def test_a_file_that_goes_away_meanwhile_does_not_stop_the_sweep(
     (folder / "dangling").symlink_to(folder / "nowhere")
     inputs.sweep()
     assert (folder / "dangling").is_symlink(), "it is not ours to judge"
+
+
+def test_the_size_of_an_image_is_that_of_the_upright_one() -> None:
+    turned = BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    Image.new("RGB", (40, 30)).save(turned, "JPEG", exif=exif)
+    assert size_of(picture()) == (40, 30)
+    assert size_of(turned.getvalue()) == (30, 40)
+    assert size_of(b"no image") is None
+    assert size_of(picture()[:20]) is None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from server.generation import MAX_PROMPT, MAX_SEED, Integer, Number
 
@@ -23,6 +25,12 @@ SUNSET = "A beautiful sunset over mountains"
 WHEN = "2026-01-02T10:00:00.000Z"
 FILE_PATH = "/generated/image_1.png"
 URL = f"http://127.0.0.1:8000{FILE_PATH}"
+
+#: An image of one pixel, to try requests with.
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4EaUBAAM4AU"
+    "u6yANpAAAAAElFTkSuQmCC"
+)
 
 #: The parameters of an image, in requests and in the history.
 PARAMETERS = {"width": 512, "height": 512, "steps": 25, "cfgScale": 7.5, "seed": 42}
@@ -95,6 +103,16 @@ class Request(Words):
             return given
         return {word: value for word, value in given.items() if value is not None}
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler.resolve_ref_schema(handler(core_schema))
+        for word, value in described["properties"].items():
+            if word not in described.get("required", ()):
+                value["type"] = [value["type"], "null"]
+        return described
+
 
 class Generate(Request):
     """What requests for an image from words, with or without another image, have in common."""
@@ -145,6 +163,7 @@ class ImageToImage(Generate):
 
     seed_image: str = Field(
         min_length=1,
+        examples=[FILE_PATH, PIXEL],
         description="The input image: a `filePath` or `url` of this API, a data URI (PNG, JPEG or "
         "WebP), or a path inside one of the folders of `allowed_folders`.",
     )
@@ -158,7 +177,11 @@ class Upscale(Request):
 
     model_config = _example({"imagePath": FILE_PATH, "scale": 2})
 
-    image_path: str = Field(min_length=1, description="The image, named like `seedImage`.")
+    image_path: str = Field(
+        min_length=1,
+        examples=[FILE_PATH, PIXEL],
+        description="The image, named like `seedImage`.",
+    )
     scale: Integer = Field(2, ge=2, le=8, description="Scale factor.")
 
 

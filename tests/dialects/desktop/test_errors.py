@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from server.callers import Scope
+from server.dialects.desktop.protocol import PIXEL
 from tests.dialects.desktop import document
 from tests.dialects.desktop.document import part
 from tests.serving import LiveServer, live_server, until
@@ -22,12 +23,6 @@ GENERATE = "/api/generate/text-to-image"
 TRANSFORM = "/api/generate/image-to-image"
 UPSCALE = "/api/generate/upscale"
 SETTINGS = "/api/settings"
-
-#: One pixel.
-PIXEL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAALAAQrh"
-    "Uy1FAAAAAElFTkSuQmCC"
-)
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +288,28 @@ def test_a_rate_limit(guarded: LiveServer) -> None:
     failure(answer, 429, "RATE_LIMITED")
     assert int(answer.headers["retry-after"]) > 0
     assert guarded.client.get(made["url"]).status_code == 200, "an image's name is the capability"
+
+
+def test_the_example_images_are_images(server: LiveServer) -> None:
+    body = {"seedImage": PIXEL, "prompt": "hills", "steps": 1}
+    assert server.client.post(TRANSFORM, json=body).status_code == 200
+    enlarged = server.client.post(UPSCALE, json={"imagePath": PIXEL, "scale": 3}).json()["data"]
+    assert enlarged["parameters"].items() >= {"width": 3, "height": 3}.items()
+    assert enlarged["prompt"] == ""
+
+
+def test_every_route_is_described_with_its_errors(server: LiveServer) -> None:
+    found = server.client.get("/openapi/desktop.json").json()
+    failure_shape = {"$ref": "#/components/schemas/Failure"}
+    for path, ways in found["paths"].items():
+        for operation in ways.values():
+            assert operation["responses"].keys() >= {"200", "401", "403", "500", "503"}, path
+            assert operation["description"], path
+            for status, answer in operation["responses"].items():
+                if status != "200":
+                    assert answer["content"]["application/json"]["schema"] == failure_shape
+    for shape in ("GenerationAnswer", "HistoryPage", "SettingsUpdated", "Failure", "TextToImage"):
+        assert found["components"]["schemas"][shape]["examples"], shape
 
 
 def test_what_the_document_says_of_every_error_is_in_the_openapi(server: LiveServer) -> None:
