@@ -108,6 +108,8 @@ def test_a_dialect_that_cannot_be_built_is_told_of_and_harms_no_other(
             "`enabled` is false",
         ),
         ({"dialects": {"sound": {"greting": "x"}}}, "greting"),
+        ({"dialects": {"sound": {"model": "nothing"}}}, r"model: There is no model 'nothing'"),
+        ({"dialects": {"sound": {"model": "lanczos"}}}, "no images from words"),
     ],
 )
 def test_settings_that_cannot_be_used(folder: Path, more: dict[str, Any], message: str) -> None:
