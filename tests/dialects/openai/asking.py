@@ -8,11 +8,19 @@ from io import BytesIO
 from typing import Any
 
 import httpx
+import openai
 from httpx_sse import connect_sse
 from PIL import Image
 
+from tests.servers import PATIENCE
+
 GENERATIONS = "/v1/images/generations"
 EDITS = "/v1/images/edits"
+
+
+def sdk(url: str, key: str = "unused", retries: int = 0) -> openai.OpenAI:
+    """A client of OpenAI's own; a context that closes it."""
+    return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=retries, timeout=PATIENCE)
 
 
 def made(client: httpx.Client, **body: Any) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""A server that speaks this API, on its main port and on one of its own."""
+"""A server that speaks this API, on its main port and on one of its own.
+
+One for all modules: none leaves anything that another one minds.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Iterator[LiveServer]:
     with live_server(
         tmp_path_factory.mktemp("data"),
@@ -46,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, plugin_folder: Path) -> Ite
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own(server: LiveServer) -> Iterator[httpx.Client]:
     """A client of the API's own port."""
     with httpx.Client(base_url=server.url_of("openai"), timeout=30) as client:

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from server.callers import Scope, Tier
 from tests.dialects.openai import document
-from tests.dialects.openai.asking import EDITS, GENERATIONS, coloured, made, refused
+from tests.dialects.openai.asking import EDITS, GENERATIONS, coloured, made, refused, sdk
 from tests.serving import LiveServer, live_server, until
 
 ASKED = {"prompt": "a red boat"}
@@ -289,6 +290,22 @@ def test_only_accepted_requests_count_towards_a_limit(locked: LiveServer) -> Non
         refused(
             client.post(GENERATIONS, json={**ASKED, "stream": True}), 429, "rate_limit_exceeded"
         )
+
+
+@pytest.mark.clients
+def test_keys_and_limits_are_errors_of_the_sdk(locked: LiveServer) -> None:
+    keys, url = locked.service.keys, str(locked.client.base_url).rstrip("/")
+    with sdk(url) as client, pytest.raises(openai.AuthenticationError) as wrong:
+        client.models.list()
+    assert wrong.value.code == "invalid_api_key"
+    reader = keys.add("sdk reader", scopes={Scope.READ})
+    with sdk(url, reader) as client, pytest.raises(openai.PermissionDeniedError):
+        client.images.generate(prompt="red")
+    with sdk(url, keys.add("sdk pro", tier=Tier.PRO)) as client:
+        assert client.images.generate(prompt="red").data
+        with pytest.raises(openai.RateLimitError) as limited:
+            client.images.generate(prompt="red")
+    assert limited.value.code == "rate_limit_exceeded"
 
 
 def test_a_page_of_another_origin(server: LiveServer) -> None:
