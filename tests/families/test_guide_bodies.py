@@ -22,6 +22,9 @@ SECTION = re.compile(r"^### (.+?)\n(.*?)(?=^#|\Z)", re.DOTALL | re.MULTILINE)
 BODY = re.compile(r"^```jsonc\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMENT = re.compile(r"\s//.*$", re.MULTILINE)
 
+#: The page whose bodies begin with no words; they are in its calls of curl.
+UPSCALERS = "enlarger"
+
 WITH_LORA = "With LoRA (SDXL only)"
 
 #: The pages and headings of the bodies that the API guide prints, in its order.
@@ -51,6 +54,7 @@ def printed() -> dict[str, dict[str, str]]:
             if (found := BODY.search(section))
         }
         for page in sorted((DOCS / "families").glob("*.md"))
+        if page.stem != UPSCALERS
     }
 
 
@@ -106,7 +110,7 @@ def test_every_family_has_a_page_with_bodies() -> None:
 
 def test_no_body_is_overlooked() -> None:
     for page in (DOCS / "families").glob("*.md"):
-        assert len(BODY.findall(page.read_text("utf-8"))) == len(PRINTED[page.stem])
+        assert len(BODY.findall(page.read_text("utf-8"))) == len(PRINTED.get(page.stem, ()))
 
 
 @pytest.mark.parametrize("model", OF_EACH_FAMILY)
