@@ -26,13 +26,6 @@ SETTINGS = "/api/settings"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    data = tmp_path_factory.mktemp("errors") / "data"
-    with live_server(data, listen=[{"dialect": "desktop", "port": 0}]) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def paused(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server that runs nothing, and waits for little."""
     data = tmp_path_factory.mktemp("paused") / "data"

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from server.image_sources import data_uri
+from tests.dialects.desktop.conftest import GREEN
 from tests.serving import LiveServer, live_server
 
 GENERATE = "/api/generate/text-to-image"
@@ -20,36 +21,12 @@ TRANSFORM = "/api/generate/image-to-image"
 SETTINGS = "/api/settings"
 SMALL = {"prompt": "red hills", "width": 64, "height": 64, "steps": 1}
 
-GREEN = (10, 200, 30)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the data folder, one that is allowed, and one that is not."""
-    root = tmp_path_factory.mktemp("folders")
-    for name in ("allowed", "other"):
-        (root / name).mkdir()
-        picture(root / name / "green.png")
-    return root
-
-
-@pytest.fixture(scope="module")
-def server(root: Path) -> Iterator[LiveServer]:
-    allowed = (root / "allowed",)
-    with live_server(root / "data", allowed_folders=allowed, max_body_bytes=200_000) as running:
-        yield running
-
 
 @pytest.fixture(autouse=True)
 def unchanged(server: LiveServer) -> Iterator[None]:
     """What a test sets holds for that test."""
     yield
     server.client.put(SETTINGS, json={"storagePath": "./generated", "defaultSteps": 25})
-
-
-def picture(path: Path, size: tuple[int, int] = (96, 64)) -> Path:
-    Image.new("RGB", size, GREEN).save(path)
-    return path
 
 
 def transformed(server: LiveServer, source: str) -> httpx.Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -15,13 +14,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.serving import PATIENCE, LiveServer, live_server, until
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    data = tmp_path_factory.mktemp("progress") / "data"
-    with live_server(data, max_streams=2) as running:
-        yield running
 
 
 def listening(server: LiveServer, **options: Any) -> ClientConnection:
@@ -82,9 +74,18 @@ def test_there_is_room_for_so_many(server: LiveServer) -> None:
 
 def test_what_clients_send_is_dropped(server: LiveServer) -> None:
     with listening(server) as socket:
-        for noise in ("{", "null", b"\xff\x00", "x" * 500_000, '{"type": "cancel"}'):
+        for noise in ("{", "null", b"\xff\x00", "x" * 150_000, '{"type": "cancel"}'):
             socket.send(noise)
         assert messages(socket, server.submit("hills"))[-1]["status"] == "completed"
+
+
+def test_a_frame_that_is_too_large_ends_its_socket_alone(server: LiveServer) -> None:
+    with listening(server) as socket, listening(server) as other:
+        socket.send("x" * 250_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=PATIENCE)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
+        assert messages(other, server.submit("hills"))[-1]["status"] == "completed"
 
 
 def test_a_client_that_goes_away_in_the_middle_takes_its_place_with_it(server: LiveServer) -> None:
