@@ -14,10 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
-from tests.browser.test_docs import ARGUMENTS, CHROMIUM, MISSING
-from tests.browser.test_docs import pytestmark as needs_chromium
+from tests.browser.chromium import launched, needs_chromium
 from tests.docs.pages import DOCS, ROOT, blocks, name, prose
 from tests.servers import ServerProcess
 
@@ -223,19 +221,16 @@ def test_the_answer_that_the_tutorial_prints_is_the_servers(server: ServerProces
 
 @needs_chromium
 def test_the_ten_lines_show_the_picture_in_a_browser(server: ServerProcess) -> None:
-    assert CHROMIUM is not None, MISSING
     (script,) = blocks(TUTORIAL, "js")
     assert len(script.splitlines()) == 10
     statuses: list[int] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched() as browser:
         page = browser.new_page()
         page.on("response", lambda answer: statuses.append(answer.status))
         page.goto(server.url)
         page.evaluate(f"async () => {{ {script} {WATCH} }}")
         width = page.evaluate(END)
         sources = page.evaluate("sources")
-        browser.close()
     assert 204 in statuses, "EventSource was told that there is nothing more"
     assert sum(source.startswith("data:image/jpeg") for source in sources) >= 3
     assert sources[-1].endswith("_0.png") and width == 128
