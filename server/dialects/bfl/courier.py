@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 from server.dialects.bfl import task as tasks
 from server.dialects.bfl import vocabulary
@@ -39,6 +40,8 @@ LONGEST_SLEEP = 60.0
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class Courier:
     """Sends the webhooks of one dialect's jobs. What a crash interrupts is sent after the next
@@ -55,7 +58,10 @@ class Courier:
         self._wake = asyncio.Event()
         self._busy: set[str] = set()
         self._sender = WebhookSender(allow_private=self._allow_private)
+        # In this order: what ends before somebody watches is found by looking.
         work = [asyncio.create_task(self._watch()), asyncio.create_task(self._work())]
+        for each in work:
+            each.add_done_callback(_tell)
         try:
             yield
         finally:
@@ -67,13 +73,8 @@ class Courier:
     async def _watch(self) -> None:
         """Note every job that ends."""
         async for snapshot in self._host.service.watch_jobs():
-            while snapshot.status.ended:
-                try:
-                    await self._ended(snapshot.job_id)
-                    break
-                except DatabaseUnavailable as error:
-                    logger.warning("a webhook has to wait: %s", error)
-                    await asyncio.sleep(DATABASE_PAUSE)
+            if snapshot.status.ended:
+                await self._patiently(partial(self._ended, snapshot.job_id))
 
     async def _ended(self, job_id: str) -> None:
         with contextlib.suppress(JobNotFound):
@@ -93,7 +94,7 @@ class Courier:
                     async with asyncio.timeout(seconds):
                         await self._wake.wait()
 
-    async def _patiently(self, attempt: Any) -> Any:
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of `attempt`, tried until the database can be used."""
         while True:
             try:
@@ -123,40 +124,45 @@ class Courier:
         return min(max((moment - now()).total_seconds(), 0.0), LONGEST_SLEEP)
 
     async def _attempt(self, due: Due) -> None:
+        store = self._host.service.webhooks
         try:
-            await self._patiently(lambda: self._deliver(due))
+            outcome, pause = await self._patiently(lambda: self._deliver(due))
+            again = None if pause is None else now() + timedelta(seconds=pause)
+            await self._patiently(
+                lambda: asyncio.to_thread(store.tried, due.job_id, outcome, again)
+            )
         finally:
             self._busy.discard(due.job_id)
             self._wake.set()
 
-    async def _deliver(self, due: Due) -> None:
-        service = self._host.service
+    async def _deliver(self, due: Due) -> tuple[str, float | None]:
+        """What came of a try, and the seconds until the next; None where there is none."""
         try:
-            job, snapshot = await service.job(due.job_id)
+            job, snapshot = await self._host.service.job(due.job_id)
         except JobNotFound:
-            return  # its row went with it
-        webhook = Webhook.of(job.origin.request)
-        body = message(job, snapshot)
-        outcome, pause = "delivered", None
+            return "the job is forgotten", None
+        webhook, body = Webhook.of(job.origin.request), message(job, snapshot)
         if webhook is None or body is None:
-            outcome = "there is nothing to tell any more"
-        else:
-            outcome, pause = await self._send(webhook, body, due)
-        again = None if pause is None else now() + timedelta(seconds=pause)
-        await asyncio.to_thread(service.webhooks.tried, due.job_id, outcome, again)
+            return "there is nothing to tell any more", None
+        return await self._send(webhook, body, due)
 
     async def _send(self, webhook: Webhook, body: bytes, due: Due) -> tuple[str, float | None]:
-        """What came of a try, and the seconds until the next; None where there is none."""
-        signed = {} if not webhook.secret else {SIGNATURE: signature(webhook.secret, body)}
-        place = shown(webhook.url)
+        signed = {SIGNATURE: signature(webhook.secret, body)} if webhook.secret else {}
         try:
             await self._sender.send(webhook, body, signed)
         except NotDelivered as error:
             is_last = isinstance(error, NeverDelivered) or due.tries >= len(PAUSES)
             end = "given up" if is_last else f"next try in {PAUSES[due.tries]} s"
+            place = shown(webhook.url)
             logger.info("webhook of %s to %s: %s; %s", due.job_id, place, error, end)
             return str(error), None if is_last else PAUSES[due.tries]
         return "delivered", None
+
+
+def _tell(work: asyncio.Task[None]) -> None:
+    """Log what nobody foresaw; what is due then waits for the next start."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        logger.error("no webhooks are sent any more", exc_info=error)
 
 
 def message(job: Job, snapshot: JobSnapshot) -> bytes | None:
