@@ -16,6 +16,13 @@ from websockets.sync.client import ClientConnection, connect
 from tests.serving import PATIENCE, LiveServer, live_server, until
 
 
+@pytest.fixture(autouse=True)
+def room(server: LiveServer) -> None:
+    """The places of the test before are free: the server learns a moment later that a socket is
+    closed."""
+    until(lambda: server.app.state.streams.open == 0)
+
+
 def listening(server: LiveServer, **options: Any) -> ClientConnection:
     return connect(f"ws://127.0.0.1:{server.port}/ws/generation", **options)
 
