@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.transport.serialization import Binary
 
 from tests.servers import ROOT, ServerProcess
 
@@ -56,6 +59,27 @@ NAMES = (
 )
 
 Names = Mapping[str, Sequence[Any]]
+
+
+def _png() -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(file, "PNG")
+    return file.getvalue()
+
+
+PNG = _png()
+PHOTO = base64.b64encode(PNG).decode()
+DATA_URI = f"data:image/png;base64,{PHOTO}"
+
+#: Values for words of requests that random text never means: images, and the model.
+IMAGES: Mapping[str, Any] = {
+    **dict.fromkeys(
+        ("image", "input_image", "seedImage", "imagePath"), f"data:image/png;base64,{PHOTO}"
+    ),
+    "init_images": [PHOTO],
+    "images": [{"image_url": DATA_URI}],
+    "model": "instant",
+}
 
 #: Streams that end with the server.
 ENDLESS = frozenset({"/api/sse/jobs", "/api/sse/gallery"})
@@ -148,6 +172,7 @@ def known_names(server: ServerProcess) -> Names:
         "id": [*jobs[:20], *(image["id"] for image in images[:20])],
         "filename": [*files, *(f"flux_{job}.png" for job in jobs)],
         "image_id": [f"img_{name.removesuffix('.png')}" for name in files],
+        "name": files,
         "model": ["instant"],
         "lora": [lora["id"] for lora in server.get("/api/loras")["loras"]],
     }
@@ -205,3 +230,7 @@ def _name_something(case: Case, names: Names, data: st.DataObject) -> None:
     for given_values in (case.path_parameters, case.query):
         for name in given_values.keys() & names.keys() if given_values else ():
             given_values[name] = data.draw(st.sampled_from(names[name]))
+    if isinstance(case.body, dict):
+        for word in case.body.keys() & IMAGES.keys():
+            is_file = isinstance(case.body[word], Binary)
+            case.body[word] = Binary(PNG) if is_file else IMAGES[word]
