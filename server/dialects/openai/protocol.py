@@ -25,8 +25,15 @@ MAX_PARTIALS = 3
 SIZE = r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"
 
 _PROMPT = "A cute baby sea otter"
-_TINY = "iVBORw0KGgo…"
+_CUT = "iVBORw0KGgo…"
 _URL = "http://127.0.0.1:8000/v1/images/files/20260121_115610_abcd1234_0.png"
+
+#: A small grey image, so that the examples of edits can be sent as they are.
+_GREY = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR42mNs"
+    "YIAAJgaKGAAmCACQtTEKkQAAAABJRU5ErkJggg=="
+)
+
 _USAGE: dict[str, Any] = {
     "input_tokens": 0,
     "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
@@ -164,9 +171,8 @@ class JsonEdit(Edit):
         frozen=True,
         json_schema_extra={
             "example": {
-                "model": "gpt-image-1",
-                "prompt": "The same at night",
-                "images": [{"image_url": "data:image/png;base64,iVBORw0KGgo="}],
+                "prompt": "Add a watercolor effect to this image",
+                "images": [{"image_url": _GREY}],
             }
         },
     )
@@ -186,6 +192,12 @@ class FormEdit(Edit):
     """A request for changed images, as a form."""
 
     # Only for the documentation: the parts of a form are texts and files, see `editing`.
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {"prompt": "Add a watercolor effect to this image", "image": _GREY}
+        },
+    )
     image: _File | list[_File] = Field(
         description="The image to change: PNG, JPEG or WebP. Several: a part each, named `image` "
         "or `image[]`."
@@ -240,7 +252,7 @@ class ImagesResponse(BaseModel):
                 {
                     "created": 1713833628,
                     "background": "opaque",
-                    "data": [{"b64_json": _TINY}],
+                    "data": [{"b64_json": _CUT}],
                     "output_format": "png",
                     "size": "1024x1024",
                     "usage": _USAGE,

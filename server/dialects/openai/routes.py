@@ -6,6 +6,7 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -46,10 +47,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-#: A form as it is sent; files are bytes there.
-FORM_EXAMPLE = {"model": "gpt-image-1", "prompt": "The same at night", "image": "otter.png"}
-
-
 def build(host: DialectHost) -> Faces:
     """The dialect's addresses; see `server.plugins.types.Dialect`."""
     began = int(time.time())
@@ -81,7 +78,7 @@ def _add_images(router: APIRouter, host: DialectHost) -> None:
         summary="Make images",
         response_model=ImagesResponse,
         responses=_responses("image_generation"),
-        openapi_extra=_generation_body(),
+        openapi_extra=_body(Generation),
     )
     @needs(Scope.GENERATE)
     async def generate(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
@@ -183,16 +180,15 @@ def _responses(kind: Kind) -> dict[int | str, dict[str, Any]]:
     return {200: answer, **refusals(400, 404, 409, 413)}
 
 
-def _generation_body() -> dict[str, Any]:
-    """How the documentation describes the body of a request for new images."""
-    schema = Generation.model_json_schema()
-    return described(schema, schema["example"])
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    """How the documentation describes a body of JSON, with its example."""
+    schema = model.model_json_schema()
+    return described(schema, schema.pop("example"))
 
 
 def _edit_body() -> dict[str, Any]:
     """How the documentation describes the two bodies of an edit."""
-    example = JsonEdit.model_json_schema()["example"]
-    as_json = described(JsonEdit.model_json_schema(), example)["requestBody"]
-    as_form = described(FormEdit.model_json_schema(), FORM_EXAMPLE)["requestBody"]
-    form = {"multipart/form-data": as_form["content"]["application/json"]}
-    return {"requestBody": {**as_json, "content": {**form, **as_json["content"]}}}
+    as_json, as_form = _body(JsonEdit), _body(FormEdit)
+    media = as_json["requestBody"]["content"]
+    media["multipart/form-data"] = as_form["requestBody"]["content"]["application/json"]
+    return as_json
