@@ -13,9 +13,10 @@ from server.dialects.openai import refusals, translate
 from server.dialects.openai.partials import Partials
 from server.dialects.openai.prints import Prints, base64_of, kind_of
 from server.dialects.openai.protocol import ImageRequest, usage
-from server.errors import DarkroomError, ShuttingDown
+from server.errors import ShuttingDown
 from server.http.host import DialectHost
 from server.http.image_formats import converted
+from server.http.translation import as_ours
 from server.snapshots import JobSnapshot
 
 #: How the names of events begin.
@@ -45,10 +46,10 @@ class Developing:
             async for name, event in self._followed():
                 yield _event(f"{self._kind}.{name}", event)
             is_over = True
-        except DarkroomError as error:
+        except Exception as error:  # noqa: BLE001 - the last event; unforeseen ones are logged
             is_over = True
             # Too late for a status: official clients take an event with `error` for one.
-            yield _event("error", refusals.document(error))
+            yield _event("error", refusals.document(as_ours(error)))
         finally:
             if not is_over:
                 await asyncio.shield(self._host.leave(self._job_id))

@@ -200,10 +200,10 @@ def test_a_job_that_takes_too_long(paused: LiveServer) -> None:
 
 
 def test_a_stream_without_news_ends(paused: LiveServer) -> None:
-    with httpx.Client(base_url=paused.client.base_url, timeout=30) as client:
-        answer = client.post(GENERATIONS, json={**ASKED, "stream": True})
+    answer = paused.client.post(GENERATIONS, json={**ASKED, "stream": True})
     assert answer.status_code == 200
     assert '"code":"generation_timeout"' in answer.text
+    until(lambda: paused.app.state.streams.open == 0)
     assert paused.client.get("/api/jobs").json()["jobs"][0]["status"] == "cancelled"
 
 
@@ -212,6 +212,7 @@ def test_a_stream_too_many_submits_nothing(narrow: LiveServer) -> None:
     with narrow.client.stream("GET", "/api/sse/gallery"):
         answer = narrow.client.post(GENERATIONS, json={**ASKED, "stream": True})
         refused(answer, 503, "too_many_streams")
+    until(lambda: narrow.app.state.streams.open == 0)
     assert narrow.client.get("/api/jobs").json()["jobs"] == before
 
 
