@@ -21,6 +21,7 @@ from server.generation import (
     Task,
 )
 from server.image_sources import ImageLimits, ImageSource
+from server.inpainting import InpaintingParams
 from server.plugins.spec import hookimpl
 from server.plugins.types import (
     FinishedJob,
@@ -40,6 +41,7 @@ __all__ = [
     "ImageParams",
     "ImageSource",
     "ImageToImageParams",
+    "InpaintingParams",
     "Integer",
     "LatentFormat",
     "LoadContext",

@@ -45,6 +45,7 @@ COMMON_WORDS: Mapping[str, str] = {
     "num_images": "how many images, with seeds `seed`, `seed + 1`, …",
     "strength": "image to image: how much of the initial image is redrawn",
     "init_image": "image to image: the initial image",
+    "mask_image": "inpainting: what of the initial image is redrawn",
     "clip_skip": "how many of the text encoder's last layers are skipped",
     "loras": "LoRA adapters with their weights",
 }
@@ -108,6 +109,9 @@ class ImageParams(BaseModel):
     #: The words whose values name images: one `ImageSource`, None, or a list of them.
     image_words: ClassVar[tuple[str, ...]] = ()
 
+    #: The last of them, where it names a mask of the first: what is white is redrawn.
+    mask_word: ClassVar[str | None] = None
+
     #: Which images these may be; say so in the fields' descriptions too.
     image_limits: ClassVar[ImageLimits] = ImageLimits()
 
@@ -165,7 +169,7 @@ class ImageToImageParams(GenerationParams):
     cover `width` × `height` and cut to them around its centre (Lanczos).
     """
 
-    image_words = ("init_image",)
+    image_words: ClassVar[tuple[str, ...]] = ("init_image",)
 
     init_image: ImageSource | None = Field(
         None,

@@ -69,13 +69,13 @@ class InputImages:
 
         Raises:
             InvalidParameters: one is no PNG, JPEG or WebP, is damaged, too large, not of a size
-                that the model takes, or not there any more.
+                that the model takes, a mask without anything to redraw, or not there any more.
         """
         found: dict[str, bytes] = {}
 
-        def name(source: str) -> str:
+        def name(source: str, word: str) -> str:
             data = self._read(source, of_gallery)
-            self._examine(data, params)
+            self._examine(data, params, is_mask=word == params.mask_word)
             name = f"{PREFIX}{hashlib.sha256(data).hexdigest()}"
             found[name] = data
             return name
@@ -85,9 +85,9 @@ class InputImages:
             value = getattr(params, word)
             try:
                 if isinstance(value, str):
-                    named[word] = name(value)
+                    named[word] = name(value, word)
                 elif value:
-                    named[word] = [name(source) for source in value]
+                    named[word] = [name(source, word) for source in value]
             except ImageRefused as error:
                 problem = {"loc": [word], "msg": str(error), "type": "image"}
                 raise InvalidParameters([problem]) from None
@@ -176,10 +176,11 @@ class InputImages:
         except FileNotFoundError:
             raise ImageRefused("this image is not kept any more; give it again") from None
 
-    def _examine(self, data: bytes, params: ImageParams) -> None:
+    def _examine(self, data: bytes, params: ImageParams, *, is_mask: bool) -> None:
         # Here, because most servers never get an image and start smaller without it.
         from PIL import Image, UnidentifiedImageError
 
+        from server.worker import masks
         from server.worker.input_image import upright
 
         try:
@@ -190,6 +191,8 @@ class InputImages:
                     self._check_size(image.width, image.height, params)
                     image.load()
                     upright(image.crop((0, 0, 1, 1)))  # what stands beside the pixels
+                    if is_mask and masks.is_empty(masks.read_mask(image)):
+                        raise ImageRefused("nothing of the mask is white: nothing to redraw")
         except ImageRefused:
             raise
         except UnidentifiedImageError:

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from darkroom import (
-    ImageToImageParams,
+    InpaintingParams,
     Integer,
     ModelCard,
     ModelFamily,
@@ -24,7 +24,7 @@ from darkroom import (
 )
 
 
-class ChromaParams(ImageToImageParams):
+class ChromaParams(InpaintingParams):
     """A request to Chroma."""
 
     model_config = ConfigDict(
@@ -102,6 +102,6 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.FLUX,
             aspect_ratios=sizes.MEGAPIXEL,
             file_parts=frozenset({"transformer"}),
-            capabilities=frozenset({"negative_prompt", "image_to_image"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "inpainting"}),
         )
     ]

@@ -12,6 +12,7 @@ from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import (
     DiffusersPipeline,
     count_clipped,
+    pack,
     unpack,
 )
 from server.worker.loading import load_pretrained
@@ -51,6 +52,10 @@ class ChromaPipeline(DiffusersPipeline):
     def latent_image(self, latents: Tensor, params: ChromaParams) -> Tensor:
         """See `DiffusersPipeline`."""
         return unpack(latents, params.width // 8, params.height // 8)
+
+    def pack(self, latents: Tensor) -> Tensor:
+        """See `DiffusersPipeline`."""
+        return pack(latents)
 
     def clipped_tokens(self, text: str, _params: ChromaParams) -> int:
         """See `DiffusersPipeline`."""

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from darkroom import (
-    ImageToImageParams,
+    InpaintingParams,
     Integer,
     ModelCard,
     ModelFamily,
@@ -31,7 +31,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class FluxParams(ImageToImageParams, LoraParams):
+class FluxParams(InpaintingParams, LoraParams):
     """A request to FLUX.1 dev or a model made of it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -54,7 +54,7 @@ class FluxParams(ImageToImageParams, LoraParams):
     )
 
 
-class SchnellParams(ImageToImageParams, LoraParams):
+class SchnellParams(InpaintingParams, LoraParams):
     """A request to FLUX.1 schnell, which knows no guidance."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -127,7 +127,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.FLUX,
             aspect_ratios=sizes.MEGAPIXEL,
             file_parts=frozenset({"transformer"}),
-            capabilities=frozenset({"image_to_image", "loras"}),
+            capabilities=frozenset({"image_to_image", "inpainting", "loras"}),
             loras=lora.SUPPORT,
         )
     ]

@@ -13,6 +13,7 @@ from server.worker.architecture import Architecture
 from server.worker.diffusers_pipeline import (
     DiffusersPipeline,
     count_clipped,
+    pack,
     unpack,
 )
 from server.worker.loading import load_pretrained
@@ -54,6 +55,10 @@ class FluxPipeline(DiffusersPipeline):
     def latent_image(self, latents: Tensor, params: FluxParams | SchnellParams) -> Tensor:
         """See `DiffusersPipeline`."""
         return unpack(latents, params.width // 8, params.height // 8)
+
+    def pack(self, latents: Tensor) -> Tensor:
+        """See `DiffusersPipeline`."""
+        return pack(latents)
 
     def clipped_tokens(self, text: str, params: FluxParams | SchnellParams) -> int:
         """See `DiffusersPipeline`. CLIP's limit of 77 only concerns the pooled summary."""

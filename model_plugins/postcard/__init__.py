@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from darkroom import (
-    ImageToImageParams,
+    InpaintingParams,
     Integer,
     LatentFormat,
     ModelCard,
@@ -22,7 +22,7 @@ from model_plugins.postcard import lora
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-class PostcardParams(ImageToImageParams, LoraParams):
+class PostcardParams(InpaintingParams, LoraParams):
     """A request for a postcard: coloured shapes on a flat ground, or a little landscape."""
 
     model_config = ConfigDict(
@@ -96,7 +96,7 @@ def register_model_families() -> list[ModelFamily]:
             load="model_plugins.postcard.pipeline:load",
             cards=(card,),
             latent_format=LATENT_FORMAT,
-            capabilities=frozenset({"negative_prompt", "image_to_image", "loras"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "inpainting", "loras"}),
             loras=lora.SUPPORT,
         )
     ]

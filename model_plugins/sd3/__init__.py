@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from darkroom import (
-    ImageToImageParams,
+    InpaintingParams,
     Integer,
     ModelCard,
     ModelFamily,
@@ -31,7 +31,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class TurboParams(ImageToImageParams, LoraParams):
+class TurboParams(InpaintingParams, LoraParams):
     """A request to Stable Diffusion 3.5 Large Turbo, which knows no guidance."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -106,7 +106,7 @@ def register_model_families() -> list[ModelFamily]:
             cards=(LARGE, MEDIUM, TURBO),
             latent_format=latents.SD3,
             aspect_ratios=sizes.MEGAPIXEL,
-            capabilities=frozenset({"negative_prompt", "image_to_image", "loras"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "inpainting", "loras"}),
             loras=lora.SUPPORT,
         )
     ]

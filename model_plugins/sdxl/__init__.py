@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from darkroom import (
-    ImageToImageParams,
+    InpaintingParams,
     Integer,
     ModelCard,
     ModelFamily,
@@ -43,7 +43,7 @@ Sampler = Literal[
 ]
 
 
-class SDXLParams(ImageToImageParams, LoraParams):
+class SDXLParams(InpaintingParams, LoraParams):
     """A request to an SDXL model."""
 
     model_config = ConfigDict(
@@ -152,7 +152,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.SDXL,
             aspect_ratios=ASPECT_RATIOS,
             file_parts=frozenset({"unet", "vae", "text_encoder", "text_encoder_2"}),
-            capabilities=frozenset({"negative_prompt", "image_to_image", "loras"}),
+            capabilities=frozenset({"negative_prompt", "image_to_image", "inpainting", "loras"}),
             loras=lora.SUPPORT,
         )
     ]

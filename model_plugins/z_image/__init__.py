@@ -11,12 +11,12 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from darkroom import ImageToImageParams, Integer, ModelCard, ModelFamily, hookimpl, latents
+from darkroom import InpaintingParams, Integer, ModelCard, ModelFamily, hookimpl, latents
 from darkroom.loras import LoraParams
 from model_plugins.z_image import lora
 
 
-class ZImageParams(ImageToImageParams, LoraParams):
+class ZImageParams(InpaintingParams, LoraParams):
     """A request to Z-Image Turbo."""
 
     model_config = ConfigDict(
@@ -79,7 +79,7 @@ def register_model_families() -> list[ModelFamily]:
             latent_format=latents.FLUX,
             aspect_ratios=ASPECT_RATIOS,
             file_parts=frozenset({"transformer"}),
-            capabilities=frozenset({"image_to_image", "loras"}),
+            capabilities=frozenset({"image_to_image", "inpainting", "loras"}),
             loras=lora.SUPPORT,
         )
     ]

@@ -17,8 +17,10 @@ from server.generation import GenerationParams, Task
 from server.lora_errors import LoraIncompatible
 from server.lora_names import LoraNames
 from server.plugins.types import LoraFile, LoraMatch, StepListener
-from server.worker import samplers
-from server.worker.input_image import fit, open_upright
+from server.worker import masks, samplers
+from server.worker.blending import Blending
+from server.worker.given_images import GivenImages
+from server.worker.input_image import fit
 from server.worker.lora_stack import LoraStack
 from server.worker.placed import PlacedPipeline
 from server.worker.quiet import hushed
@@ -76,6 +78,10 @@ class DiffusersPipeline(ABC):
         """From the loop's latents of one image to (channels, height, width), for previews."""
         return latents[0]
 
+    def pack(self, latents: Tensor) -> Tensor:
+        """From latents (1, channels, height, width) to the loop's, for inpainting."""
+        return latents
+
     def clipped_tokens(self, _text: str, _params: Any) -> int:
         """How many tokens of a prompt, or of a negative one, lie beyond what the model reads."""
         return 0
@@ -87,9 +93,11 @@ class DiffusersPipeline(ABC):
                 on_step.warn(
                     f"The last {clipped} tokens of the {name} are beyond what the model reads."
                 )
-        images = [open_upright(path) for path in task.inputs]
+        given = GivenImages.of(task)
+        if given.mask is not None and masks.is_empty(given.mask):
+            on_step.warn("The mask lies where the initial image was cut off; nothing is redrawn.")
         for index in task.indices:
-            yield self._image(task.params, images, task.seed(index), on_step)
+            yield given.finished(self._image(task.params, given, task.seed(index), on_step))
 
     def apply_loras(self, loras: Sequence[LoraFile], keep_bytes: int) -> list[LoraMatch]:
         """See `TakesLoras`."""
@@ -130,21 +138,29 @@ class DiffusersPipeline(ABC):
         pipe.set_progress_bar_config(disable=True)
         return pipe
 
-    def _image(
-        self, params: GenerationParams, images: list[Image], seed: int, on_step: StepListener
-    ) -> Image:
-        pipe, arguments = self._call(params, images)
-        pipe.scheduler, clean_latents = samplers.build(self.sampler(params), self._scheduler_config)
+    def _blending(self, mask: Image, scheduler: Any, params: Any) -> Blending:
+        return Blending(mask, self.pack, scheduler, from_noise=params.strength == 1)
 
-        def step_end(pipe: Any, step: int, _timestep: Any, _tensors: Any) -> dict[str, Any]:
+    def _image(
+        self, params: GenerationParams, given: GivenImages, seed: int, on_step: StepListener
+    ) -> Image:
+        pipe, arguments = self._call(params, given.images)
+        pipe.scheduler, clean_latents = samplers.build(self.sampler(params), self._scheduler_config)
+        mask = given.mask
+        blending = None if mask is None else self._blending(mask, pipe.scheduler, params)
+
+        def shown() -> Tensor:
+            clean = clean_latents()
+            return self.latent_image(blending.shown(clean) if blending else clean, params)
+
+        def step_end(pipe: Any, step: int, _timestep: Any, tensors: Any) -> dict[str, Any]:
             # The pipeline's own total: image to image runs fewer steps than were asked for, and
             # solvers of second order more.
-            on_step(
-                step + 1,
-                pipe.num_timesteps,
-                lambda: self.latent_image(clean_latents(), params),
-            )
-            return {}
+            steps = pipe.num_timesteps
+            on_step(step + 1, steps, shown)
+            if blending is None:
+                return {}
+            return {"latents": blending.after_step(tensors["latents"], step, steps)}
 
         # Noise from the CPU's generator is the same on every device, and the same that other tools
         # draw for this seed.
@@ -153,7 +169,7 @@ class DiffusersPipeline(ABC):
             image: Image = pipe(
                 **arguments,
                 callback_on_step_end=step_end,
-                callback_on_step_end_tensor_inputs=[],
+                callback_on_step_end_tensor_inputs=[] if blending is None else ["latents"],
             ).images[0]
         except BaseException:
             self.placed.settle()
@@ -175,6 +191,13 @@ def count_clipped(tokenizer: Any, text: str, limit: int) -> int:
     """How many of a text's tokens lie beyond the `limit` that a model reads."""
     with hushed():
         return max(0, len(tokenizer(text).input_ids) - limit)
+
+
+def pack(latents: Tensor) -> Tensor:
+    """From latents (1, channels, height, width) to a batch of one sequence of 2 × 2 patches."""
+    _, channels, height, width = latents.shape
+    patches = latents[0].reshape(channels, height // 2, 2, width // 2, 2)
+    return patches.permute(1, 3, 0, 2, 4).reshape(1, height * width // 4, channels * 4)
 
 
 def unpack(latents: Tensor, width: int, height: int) -> Tensor:

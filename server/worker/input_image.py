@@ -17,8 +17,8 @@ def open_upright(path: Path) -> Image.Image:
         return upright(file)
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """The image as RGB, turned as its EXIF says, its transparency white.
+def upright(image: Image.Image, paper: str = "white") -> Image.Image:
+    """The image as RGB, turned as its EXIF says; `paper` is the colour of what is transparent.
 
     Raises:
         Exception: of any kind, where what stands beside the pixels is damaged.
@@ -27,8 +27,8 @@ def upright(image: Image.Image) -> Image.Image:
         warnings.simplefilter("ignore", UserWarning)  # EXIF with small faults is everywhere
         image = _of_8_bits(ImageOps.exif_transpose(image))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA"):
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image.convert("RGBA"))
+        sheet = Image.new("RGBA", image.size, paper)
+        image = Image.alpha_composite(sheet, image.convert("RGBA"))
     return image.convert("RGB")
 
 
@@ -42,6 +42,11 @@ def _of_8_bits(image: Image.Image) -> Image.Image:
     return scaled
 
 
-def fit(image: Image.Image, width: int, height: int) -> Image.Image:
+def fit(
+    image: Image.Image,
+    width: int,
+    height: int,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
     """`image` scaled to cover `width` × `height` pixels and cut to them around its centre."""
-    return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+    return ImageOps.fit(image, (width, height), resampling)

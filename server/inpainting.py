@@ -1,0 +1,62 @@
+"""Requests that redraw a part of their initial image."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import Field, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
+
+from server.generation import GenerationParams, ImageToImageParams
+from server.image_sources import ImageSource
+
+MASK = "mask_image"
+IMAGE = "init_image"
+
+
+class MaskParams(GenerationParams):
+    """What requests of families that inpaint have besides an `init_image`, whatever else they make
+    of that; see `InpaintingParams`."""
+
+    mask_word = MASK
+
+    mask_image: ImageSource | None = Field(
+        None,
+        description="Inpainting: what of `init_image` is redrawn, given like it: white is redrawn, "
+        "black and transparent are kept. It is stretched over the initial image and cut with it. "
+        "Needs `init_image`.",
+    )
+
+    @model_validator(mode="after")
+    def _has_what_it_masks(self) -> Self:
+        if self.mask_image is not None and getattr(self, IMAGE) is None:
+            error = PydanticCustomError(
+                "mask_without_image", "needs `init_image`, of which it says what is redrawn"
+            )
+            problem = InitErrorDetails(type=error, loc=(MASK,), input=self.mask_image)
+            raise ValidationError.from_exception_data(type(self).__name__, [problem])
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The published schema says the same: a mask that is not null needs an image that is not
+        null."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        return {**schema, "if": _is_given(MASK), "then": _is_given(IMAGE)}
+
+
+class InpaintingParams(MaskParams, ImageToImageParams):
+    """Requests of families that can also redraw a part of an image and keep the rest.
+
+    The mask is read as people see it on black paper: what is brighter than the middle grey is
+    redrawn. It is stretched to the size of the initial image and cut with it.
+    """
+
+    image_words = (IMAGE, MASK)
+
+
+def _is_given(word: str) -> dict[str, Any]:
+    return {"properties": {word: {"type": "string"}}, "required": [word]}
