@@ -154,8 +154,12 @@ def test_those_in_memory_are_not_read_again_and_the_oldest_go_first(
     assert read == ["a", "b", "c", "a", "a"]
 
 
+# More, through a worker and with text encoders: test_lora_sequences.py.
+@pytest.mark.parametrize("jobs", [20, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_nothing_stays_behind_in_a_random_sequence(name: str, tiny: Folder, tmp_path: Path) -> None:
+def test_nothing_stays_behind_in_a_random_sequence(
+    name: str, jobs: int, tiny: Folder, tmp_path: Path
+) -> None:
     model = load(name, tiny(name))
     layers = modules_of(lora_merging.denoiser(model._pipe))
     paths = [
@@ -175,7 +179,7 @@ def test_nothing_stays_behind_in_a_random_sequence(name: str, tiny: Folder, tmp_
         for chosen in sets
     ]
     choice = random.Random(5)
-    for _ in range(50):
+    for _ in range(jobs):
         number = choice.randrange(len(sets))
         if choice.random() < 0.2:
             with pytest.raises(LoraIncompatible):

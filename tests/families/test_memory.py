@@ -140,7 +140,7 @@ class Switching:
 
 def test_switching_between_models_leaves_no_file_open(tiny: Callable[[str], Path]) -> None:
     switching = Switching(tiny)
-    switching.switch(18)
+    switching.switch(12)
     assert len(set(switching.open_files[6:])) == 1
 
 

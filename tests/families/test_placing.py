@@ -84,22 +84,32 @@ def is_hooked(module: Any) -> bool:
     )
 
 
-@pytest.fixture
-def models(
-    tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Models]:
+@pytest.fixture(scope="module")
+def folder(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of both models."""
+    found = tmp_path_factory.mktemp("models")
     for name in "ab":
-        shutil.copytree(tiny("flux-dev"), tmp_path / name)
-    made = Models(tmp_path, monkeypatch)
+        shutil.copytree(tiny("flux-dev"), found / name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> bytes:
+    """What either model draws that was never moved."""
+    return draw(load("flux-dev", folder / "a"))
+
+
+@pytest.fixture
+def models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
+    made = Models(folder, monkeypatch)
     yield made
     made.cache.clear()
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_two_models_with_common_parts_are_placed_in_turn(
-    models: Models, first: Mode, second: Mode
+    models: Models, plain: bytes, first: Mode, second: Mode
 ) -> None:
-    plain = draw(load("flux-dev", models._folder / "a"))
     a, b = models.get("a", first), models.get("b", second)
     assert a._pipe.text_encoder_2 is b._pipe.text_encoder_2
     for _ in range(2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -200,33 +199,23 @@ def test_nothing_is_left_to_train(pipeline: Any) -> None:
 # --- in the worker process -------------------------------------------------------------------
 
 
-def run_in_a_process(interval: float) -> tuple[list[Any], str]:
-    with worker(keep_alive=0, preview_interval=interval) as process:
-        messages = process.run(task("postcard", str(WEIGHTS), prompt=PROMPT, steps=6, num_images=2))
-        process.rest()
-        return messages, process.stderr.read().decode()
-
-
 def test_two_processes_make_the_same_pixels_with_and_without_previews(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A user may have it set; libraries then warn whoever turns the bars on again.
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    runs = [run_in_a_process(interval) for interval in (0, -1)]
-    images = [
-        [
-            Image.open(BytesIO(message.png)).tobytes()
-            for message in messages
-            if isinstance(message, ImageReady)
-        ]
-        for messages, _ in runs
-    ]
-    assert len(images[0]) == 2
-    assert images[0] == images[1]
-    for messages, log in runs:
-        assert isinstance(messages[-1], TaskFinished)
-        assert any(isinstance(message, StepDone) for message in messages)
-        assert [line for line in log.splitlines() if not line.startswith("INFO ")] == []
-    previews = [message for message in runs[0][0] if isinstance(message, PreviewReady)]
+    words = {"prompt": PROMPT, "steps": 6, "num_images": 2}
+    here = list(pipeline.generate(order((0, 1), seed=1, **words), Listener()))
+    with worker(keep_alive=0, preview_interval=0) as process:
+        messages = process.run(task("postcard", str(WEIGHTS), **words))
+        process.rest()
+        log = process.stderr.read().decode()
+    images = [message.png for message in messages if isinstance(message, ImageReady)]
+    there = [Image.open(BytesIO(png)).tobytes() for png in images]
+    assert there == [image.tobytes() for image in here]
+    assert len(there) == 2
+    assert isinstance(messages[-1], TaskFinished)
+    assert any(isinstance(message, StepDone) for message in messages)
+    assert [line for line in log.splitlines() if not line.startswith("INFO ")] == []
+    previews = [message for message in messages if isinstance(message, PreviewReady)]
     assert {Image.open(BytesIO(preview.jpeg)).size for preview in previews} == {(128, 128)}
-    assert not any(isinstance(message, PreviewReady) for message in runs[1][0])

@@ -1,7 +1,7 @@
 """kill -9 of the worker and of the server, at any moment.
 
-With the real model where what it computes matters; what the server does with the jobs is the same
-with a family that takes no seconds to load, whose processes are as real.
+With the real model where what it computes matters. What the server does with jobs is also seen with
+a family that takes no seconds to load, whose processes are as real; `make soak` tries both.
 """
 
 from __future__ import annotations
@@ -23,11 +23,18 @@ from tests.support import PLUGINS
 #: Small and quick, so that a kill hits every phase of a job.
 QUICK = {"width": 64, "height": 64, "steps": 3}
 
-#: A job that is not done before a test has done something to it.
-LONG = {"steps": 100, "delay": 0.1}
+#: A job that is not done before a test has done something to it; the delay is the colours' own.
+LONG = {"width": 512, "height": 512, "steps": 50, "delay": 0.2}
 
-#: A server whose model is the torch-free family of the tests.
-INSTANT = ("--plugin-folder", str(PLUGINS), "--default-model", "colours", "--device", "cpu")
+
+def serving(model: str) -> tuple[str, ...]:
+    """The options of a server with this default model."""
+    return ("--plugin-folder", str(PLUGINS), "--default-model", model, "--device", "cpu")
+
+
+EITHER = pytest.mark.parametrize(
+    "model", ["colours", pytest.param("postcard", marks=pytest.mark.slow)]
+)
 
 
 def wait_for_step(server: ServerProcess, job_id: str, image_index: int, step: int) -> None:
@@ -88,8 +95,9 @@ def test_a_job_outlives_its_worker_and_gives_the_same_bytes(tmp_path: Path) -> N
             assert pixels[0] == pixels[1], index
 
 
-def test_three_losses_fail_the_job_and_the_next_one_runs(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path / "data", *INSTANT) as server:
+@EITHER
+def test_three_losses_fail_the_job_and_the_next_one_runs(tmp_path: Path, model: str) -> None:
+    with ServerProcess(tmp_path / "data", *serving(model)) as server:
         doomed = server.submit(**LONG)
         following = server.submit(**QUICK)
         attempts = set()
@@ -102,10 +110,11 @@ def test_three_losses_fail_the_job_and_the_next_one_runs(tmp_path: Path) -> None
         assert server.wait(following)["status"] == "completed"
 
 
-def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path) -> None:
+@EITHER
+def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path, model: str) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data, *INSTANT) as server:
-        job_id = server.submit(num_images=2, steps=20, delay=0.05)
+    with ServerProcess(data, *serving(model)) as server:
+        job_id = server.submit(num_images=2, steps=30, delay=0.05)
         waiting = server.submit(**QUICK)
         wait_for_step(server, job_id, image_index=1, step=2)
         (last,) = (
@@ -113,7 +122,7 @@ def test_a_restart_of_the_server_goes_on_where_it_was(tmp_path: Path) -> None:
         )
         made = server.get(f"/api/jobs/{job_id}")["images"][0]
         server.kill()
-    with ServerProcess(data, *INSTANT) as server:
+    with ServerProcess(data, *serving(model)) as server:
         headers = {"Last-Event-ID": last.id}
         events = list(server.events(f"/api/sse/{job_id}", **headers))
         orders = [tuple(map(int, event.id.split("."))) for event in events]
@@ -153,7 +162,7 @@ def kill_at_random(
 
 
 def test_no_job_is_lost_by_a_few_random_kills(tmp_path: Path) -> None:
-    statuses = kill_at_random(tmp_path, 1, 4, 40, *INSTANT, longest=1.5)
+    statuses = kill_at_random(tmp_path, 1, 4, 40, *serving("colours"), longest=1.5)
     assert statuses == ["completed"] * 40
 
 
@@ -163,16 +172,17 @@ def test_no_job_is_lost_by_many_random_kills(tmp_path: Path) -> None:
     assert kill_at_random(tmp_path, seed=2, rounds=50, jobs=150) == ["completed"] * 150
 
 
+@EITHER
 @pytest.mark.timeout(600)
-def test_two_hundred_waiting_jobs_survive_a_kill(tmp_path: Path) -> None:
+def test_two_hundred_waiting_jobs_survive_a_kill(tmp_path: Path, model: str) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data, *INSTANT, "--on-start", "pause") as server:
+    with ServerProcess(data, *serving(model), "--on-start", "pause") as server:
         accepted = [server.submit(**{**QUICK, "steps": 1}) for _ in range(200)]
         server.kill()
-    with ServerProcess(data, *INSTANT) as server:
+    with ServerProcess(data, *serving(model)) as server:
         assert server.get("/api/queue")["pending"] + len(server.images()) >= 199
         server.kill()
-    with ServerProcess(data, *INSTANT) as server:
+    with ServerProcess(data, *serving(model)) as server:
         check_consistency(server, data, accepted)
     check_database(data)
 
@@ -192,9 +202,10 @@ def test_sigterm_puts_a_long_job_back_within_ten_seconds(tmp_path: Path) -> None
     assert row == ("queued", 0, 0)
 
 
-def test_a_signal_to_the_whole_group_costs_the_job_nothing(tmp_path: Path) -> None:
+@EITHER
+def test_a_signal_to_the_whole_group_costs_the_job_nothing(tmp_path: Path, model: str) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data, *INSTANT) as server:
+    with ServerProcess(data, *serving(model)) as server:
         job_id = server.submit(**LONG)
         wait_for_step(server, job_id, image_index=0, step=1)
         for worker in server.workers():
@@ -208,7 +219,7 @@ def test_a_signal_to_the_whole_group_costs_the_job_nothing(tmp_path: Path) -> No
 
 def test_a_second_server_on_the_same_folder_refuses_to_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data, *INSTANT, "--on-start", "pause") as server:
+    with ServerProcess(data, *serving("colours"), "--on-start", "pause") as server:
         with pytest.raises(AssertionError, match=re.compile("code 1 .*Another server", re.DOTALL)):
             ServerProcess(data)
         assert server.get("/health")["status"] == "ok"
