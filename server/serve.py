@@ -17,6 +17,7 @@ from uvicorn.server import HANDLED_SIGNALS
 from server.config import Settings
 from server.keys.redaction import RedactingFormatter
 from server.listeners import Listeners
+from server.plugins.importing import uncollected
 from server.service import GenerationService
 
 #: Seconds that open requests get once a signal came. Together with the jobs' own drain it stays
@@ -43,13 +44,14 @@ def serve(settings: Settings, listeners: Listeners, announce: Announce) -> None:
     Raises:
         StartupError: the settings, a folder or the database cannot be used.
     """
-    # The web framework is imported late: the sockets answer for it meanwhile.
-    from server.app import create_app, create_service
-
     raise_file_limit()
-    service = create_service(settings)
-    service.open()
-    config = configuration(create_app(settings, service, listeners.ports), settings)
+    with uncollected():
+        # The web framework is imported late: the sockets answer for it meanwhile.
+        from server.app import create_app, create_service
+
+        service = create_service(settings)
+        service.open()
+        config = configuration(create_app(settings, service, listeners.ports), settings)
     server = _Server(config, lambda: announce(service))
     asyncio.run(server.serve(sockets=[each.socket for each in listeners]))
 

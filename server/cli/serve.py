@@ -21,6 +21,7 @@ from server.cli.options import (
 )
 from server.config import load_settings
 from server.folders import Folders
+from server.plugins.importing import uncollected
 
 if TYPE_CHECKING:
     from server.listeners import Listeners
@@ -72,9 +73,10 @@ def serve(
     Ctrl-C stops it: what runs ends or is taken up at the next start. Options win over DARKROOM_*
     variables, those over the configuration file.
     """
-    from server import listeners as sockets
-    from server import serve as server
-    from server.keys.on_disk import keys_configured
+    with uncollected():
+        from server import listeners as sockets
+        from server import serve as server
+        from server.keys.on_disk import keys_configured
 
     settings = load_settings(
         config,

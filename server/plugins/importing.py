@@ -1,4 +1,4 @@
-"""Imports of large libraries, while the garbage collector rests."""
+"""Imports of large libraries, and what is made for good, while the garbage collector rests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Collect no garbage while modules are imported.
+    """Collect no garbage while modules are imported, and while what they are for is set up.
 
-    All that an import makes stays. torch and diffusers make half a million objects, and to look
-    through them again and again takes a sixth of the time until a model is loaded.
+    All that comes of it stays. torch and diffusers make half a million objects, a server two
+    hundred thousand; to look through them again and again takes a sixth of the time until a model
+    is loaded, and of that until a server answers.
     """
     was_collecting = gc.isenabled()
     gc.disable()
