@@ -16,8 +16,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _DEFINITIONS = "#/$defs/"
 
-#: What pydantic calls bounds that stand behind a validator, in a number that may be null; JSON Schema
-#: does not know these words.
+#: What pydantic calls bounds that stand behind a validator, in a number that may be null; JSON
+#: Schema does not know these words.
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
 

@@ -14,6 +14,7 @@ from server import __version__
 from server.errors import NotFound
 from server.http.faces import Face
 from server.plugins.types import Dialect
+from server.speaking.examples import add_examples, restore_nulls
 from server.speaking.loading import Spoken
 from server.wording import shortened
 
@@ -37,6 +38,8 @@ def document(dialect: Dialect, faces: Iterable[Face]) -> dict[str, Any]:
     for path in found.get("paths", {}).values():
         for operation in path.values():
             _without_automatic_422(operation["responses"])
+    restore_nulls(found)
+    add_examples(found)
     return found
 
 

@@ -12,7 +12,7 @@ from server.dialects.automatic1111 import listing, samplers
 from server.dialects.automatic1111.checkpoints import Checkpoints, title
 from server.dialects.automatic1111.enlarging import NONE
 from server.dialects.automatic1111.generating import Generating
-from server.dialects.automatic1111.refusals import WITH_BODY, refusals
+from server.dialects.automatic1111.refusals import WITH_BODY, answering, refusals
 from server.errors import ModelNotFound
 from server.http.access import needs
 from server.http.host import DialectHost
@@ -58,7 +58,7 @@ def _add_models(router: APIRouter, checkpoints: Checkpoints) -> None:
             for _, card in checkpoints.all()
         ]
 
-    @router.post("/refresh-checkpoints", response_model=None, responses=refusals())
+    @router.post("/refresh-checkpoints", response_model=None, responses=answering(None))
     @needs(Scope.READ)
     async def refresh_checkpoints() -> None:
         """Does nothing: the list of models is always that of the configuration."""
@@ -102,7 +102,7 @@ def _add_loras(router: APIRouter, host: DialectHost) -> None:
         records = host.service.loras.records()
         return [_lora(record) for record in records if record.unsupported is None]
 
-    @router.post("/refresh-loras", response_model=None, responses=refusals())
+    @router.post("/refresh-loras", response_model=None, responses=answering(None))
     @needs(Scope.READ)
     async def refresh_loras() -> None:
         """Looks for LoRAs; it happens by itself too. The answer comes when they are listed."""
@@ -117,7 +117,11 @@ def _add_options(router: APIRouter, checkpoints: Checkpoints) -> None:
         chosen = await checkpoints.in_use()
         return listing.Options(sd_model_checkpoint=title(chosen.card))
 
-    @router.post("/options", response_model=None, responses=refusals(*WITH_BODY, ModelNotFound))
+    @router.post(
+        "/options",
+        response_model=None,
+        responses=answering(None) | refusals(*WITH_BODY, ModelNotFound),
+    )
     @needs(Scope.ADMIN)
     async def set_options(changes: listing.OptionChanges) -> None:
         """Chooses the model of requests through this API that name none. Other settings are
@@ -144,7 +148,7 @@ def _add_constant(router: APIRouter, name: str, shape: Any, answer: Any) -> None
 
     constant.__name__ = name.replace("-", "_")
     router.add_api_route(
-        f"/{name}", constant, response_model=shape, responses=refusals(), methods=["GET"]
+        f"/{name}", constant, response_model=shape, responses=answering(answer), methods=["GET"]
     )
 
 

@@ -108,5 +108,13 @@ def refusals(*errors: type[DarkroomError]) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+def answering(example: Any) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that always answers this, or refuses like any route; None is
+    answered where clients want nothing."""
+    content = {"example": example} if example is not None else {"schema": {"type": "null"}}
+    answer = {"description": "Done.", "content": {"application/json": content}}
+    return {200: answer, **refusals()}
+
+
 def _empty() -> dict[str, Any]:
     return {"description": "", "model": Refusal, "content": {"application/json": {"examples": {}}}}

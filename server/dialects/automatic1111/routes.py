@@ -14,7 +14,13 @@ from server.callers import Scope
 from server.dialects.automatic1111 import lists, png_info, protocol, translate
 from server.dialects.automatic1111.checkpoints import Checkpoints
 from server.dialects.automatic1111.generating import Generating
-from server.dialects.automatic1111.refusals import GENERATING, WITH_BODY, refusals, render
+from server.dialects.automatic1111.refusals import (
+    GENERATING,
+    WITH_BODY,
+    answering,
+    refusals,
+    render,
+)
 from server.dialects.automatic1111.runs import Runs
 from server.errors import InvalidParameters, JobNotFound
 from server.http.access import needs, open_to_all
@@ -96,7 +102,7 @@ def _add_progress(router: APIRouter, host: DialectHost, runs: Runs) -> None:
         await runs.interrupt(caller_of(request).id)
         return protocol.Nothing()
 
-    @router.post("/skip", response_model=None, responses=refusals())
+    @router.post("/skip", response_model=None, responses=answering(None))
     @needs(Scope.GENERATE)
     async def skip() -> None:
         """Does nothing: images are not left half-made. `interrupt` stops a request."""
