@@ -249,6 +249,23 @@ class State(BaseModel):
 class Missing(State):
     """There is no such task, or its image was deleted."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "status": "Task not found",
+                    "result": None,
+                    "progress": None,
+                    "details": None,
+                    "preview": None,
+                    "detail": f"There is no task {_ID!r}.",
+                    "message": f"There is no task {_ID!r}.",
+                }
+            ]
+        }
+    )
+
     detail: str = Field(description="What went wrong, in a sentence.")
     message: str = Field(description="The same.")
 
