@@ -35,13 +35,26 @@ from server.speaking.loading import Spoken
 from server.speaking.openapi import documents
 
 
-def create_service(settings: Settings) -> GenerationService:
+def all_plugins(settings: Settings) -> PluginManager:
+    """The plugins that the server uses: families, dialects and observers.
+
+    Raises:
+        ConfigurationError: some of the configured models do not fit the families.
+    """
+    return discover(settings.plugin_folder, settings.models, dialects="server.dialects")
+
+
+def create_service(settings: Settings, plugins: PluginManager | None = None) -> GenerationService:
     """Plugins, executor and service, wired; nothing is opened or started yet.
+
+    Args:
+        settings: how the server behaves.
+        plugins: `all_plugins`, when the caller has them already.
 
     Raises:
         ConfigurationError: the default model is unknown, or no family could be used.
     """
-    plugins = discover(settings.plugin_folder, settings.models, dialects="server.dialects")
+    plugins = plugins or all_plugins(settings)
     loading.check_names(settings, plugins)
     catalog = ModelCatalog(plugins, ModelFiles(settings), settings.default_model)
     executor = _executor(settings, plugins, catalog)

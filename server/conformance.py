@@ -54,36 +54,34 @@ class Finding:
 
 
 def assert_conforms(
-    manager: PluginManager, provider_or_family: str, *, weights: Weights, device: str = "cpu"
+    manager: PluginManager, name: str, *, weights: Weights, device: str = "cpu"
 ) -> None:
     """Raise AssertionError with every broken promise, a line each; see `check`."""
-    findings = check(manager, provider_or_family, weights=weights, device=device)
+    findings = check(manager, name, weights=weights, device=device)
     broken = [f"{item.subject}: {item.name}: {item.message}" for item in findings if not item.ok]
     if broken:
         raise AssertionError("\n".join(broken))
 
 
 def check(
-    manager: PluginManager, provider_or_family: str, *, weights: Weights, device: str = "cpu"
+    manager: PluginManager, name: str, *, weights: Weights, device: str = "cpu"
 ) -> list[Finding]:
     """Check a plugin with all its families, or one family.
 
     Args:
         manager: knows the plugin; its wrappers take part.
-        provider_or_family: a plugin's or a family's name.
+        name: a plugin's, a family's or a dialect's.
         weights: where a card's weights lie; it raises a `DarkroomError` when they do not.
         device: as the setting `device`.
     """
     families = [
-        family
-        for name, family in manager.families.items()
-        if provider_or_family in (name, manager.provider(name))
+        family for key, family in manager.families.items() if name in (key, manager.provider(key))
     ]
     records = {record.name: record for record in manager.records()}
-    owner = manager.provider(families[0].name) if families else provider_or_family
+    owner = manager.announcer(name)
     if owner not in records:
-        known = {*records, *manager.families}
-        message = f"No plugin or family is named `{owner}`. {nearest(owner, known)}"
+        known = {*records, *manager.families, *manager.dialects}
+        message = f"No plugin, family or dialect is named `{owner}`. {nearest(owner, known)}"
         return [Finding(owner, "exists", False, message)]
     findings = [_finding(owner, "announces itself without fault", records[owner].faults)]
     findings.append(_finding(owner, "stays light at announcement", records[owner].warnings))

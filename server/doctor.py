@@ -19,6 +19,7 @@ from platform import platform, python_version
 from typing import Any, Literal
 
 from server import __version__, database
+from server.app import all_plugins, create_app, create_service
 from server.catalog import ModelCatalog
 from server.config import Settings, load_settings
 from server.database import HEAD
@@ -29,7 +30,7 @@ from server.keys.on_disk import keys_configured
 from server.listeners import listen
 from server.model_entry import Offload
 from server.model_files import ModelFiles
-from server.plugins.manager import PluginManager, discover
+from server.plugins.manager import PluginManager
 from server.settings_faults import PREFIX
 from server.settings_file import NAME
 from server.wording import shown
@@ -79,12 +80,15 @@ def examine(
     yield from database_file(settings.folders.database)
     yield from address(settings)
     try:
-        manager = discover(settings.plugin_folder, settings.models)
+        manager = all_plugins(settings)
     except ConfigurationError as error:
         yield Finding("models", "fault", error.message, "Correct it, then run this again.")
         return
-    yield from plugins(manager)
     catalog = yield from models(manager, settings)
+    if catalog is not None:
+        yield from dialects(manager, settings)
+    # After the dialects: which of them cannot be built is told of their plugins.
+    yield from plugins(manager)
     report = yield from devices(settings)
     if model is not None and catalog is not None and report is not None:
         yield memory(catalog, model, report, settings.offload)
@@ -185,6 +189,19 @@ def plugins(manager: PluginManager) -> Iterator[Finding]:
             yield Finding(topic, "fault", fault, remedy)
         for warning in record.warnings:
             yield Finding(topic, "warning", warning)
+
+
+def dialects(manager: PluginManager, settings: Settings) -> Iterator[Finding]:
+    """Which other servers' APIs are spoken. One that cannot be built is a fault of its plugin."""
+    try:
+        app = create_app(settings, create_service(settings, manager))
+    except ConfigurationError as error:
+        yield Finding("dialects", "fault", error.message, "Correct it, then run this again.")
+    else:
+        spoken = ", ".join(app.state.spoken) or "none"
+        off = [name for name, entry in settings.dialects.items() if not entry.enabled]
+        rest = f"; off: {', '.join(off)}" if off else ""
+        yield Finding("dialects", "ok", f"{spoken}{rest}")
 
 
 def models(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,8 @@ import typer
 
 from server.cli.console import out, print_json
 from server.cli.options import ConfigOption, JsonOption, PluginFolderOption, examples
-from server.config import load_settings
+from server.config import Settings, load_settings
+from server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from server.conformance import Finding
@@ -34,13 +36,11 @@ def plugins(
 
     Exit status 1 when one has a fault.
     """
-    from server.plugins.manager import discover
-
     settings = load_settings(config, plugin_folder=plugin_folder)
     context.obj = settings
     if context.invoked_subcommand is not None:
         return
-    manager = discover(settings.plugin_folder, settings.models)
+    manager = _tried(settings)
     records = manager.records()
     if as_json:
         print_json({"plugins": [_describe(manager, record) for record in records]})
@@ -54,23 +54,23 @@ def plugins(
 def check(
     context: typer.Context,
     *,
-    name: Annotated[str, typer.Argument(help="A plugin's or a family's name.")],
+    name: Annotated[str, typer.Argument(help="A plugin's, a family's or a dialect's name.")],
     config: ConfigOption = None,
     plugin_folder: PluginFolderOption = None,
     device: Annotated[str, typer.Option(help="torch's name of the device to check on.")] = "cpu",
     as_json: JsonOption = False,
 ) -> None:
-    """Check that a plugin keeps its promises. Each of its models is loaded and generates.
+    """Check that a plugin keeps its promises. Each of its models is loaded and generates, each of
+    its dialects is built.
 
     Exit status 1 when a promise is broken.
     """
     from server import conformance
     from server.model_files import ModelFiles
-    from server.plugins.manager import discover
 
     given = plugin_folder or context.obj.plugin_folder
     settings = load_settings(config, plugin_folder=given)
-    manager, files = discover(settings.plugin_folder, settings.models), ModelFiles(settings)
+    manager, files = _tried(settings), ModelFiles(settings)
     findings = conformance.check(
         manager,
         name,
@@ -85,23 +85,48 @@ def check(
         raise typer.Exit(1)
 
 
+def _tried(settings: Settings) -> PluginManager:
+    """The plugins, their dialects built: only that shows what is wrong with one.
+
+    Raises:
+        ConfigurationError: some of the configured models do not fit the families.
+    """
+    from server.app import all_plugins, create_app, create_service
+
+    manager = all_plugins(settings)
+    # The configuration may be at fault, which is no plugin's; `serve` and `doctor` say that.
+    with contextlib.suppress(ConfigurationError):
+        create_app(settings, create_service(settings, manager))
+    return manager
+
+
 def _families(manager: PluginManager, record: PluginRecord) -> list[str]:
     return [name for name in manager.families if manager.provider(name) == record.name]
 
 
+def _dialects(manager: PluginManager, record: PluginRecord) -> list[str]:
+    return [name for name in manager.dialects if manager.dialect_provider(name) == record.name]
+
+
 def _describe(manager: PluginManager, record: PluginRecord) -> dict[str, Any]:
-    return {**asdict(record), "ok": record.ok, "families": _families(manager, record)}
+    return {
+        **asdict(record),
+        "ok": record.ok,
+        "families": _families(manager, record),
+        "dialects": _dialects(manager, record),
+    }
 
 
 def _print_table(manager: PluginManager, records: tuple[PluginRecord, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("Plugin", "Version", "Origin", "Families", "", box=None)
+    table = Table("Plugin", "Version", "Origin", "Families", "Dialects", "", box=None)
     for record in records:
         verdict = Text("ok", "green") if record.ok else Text("fault", "bold red")
         families = ", ".join(_families(manager, record))
-        table.add_row(record.name, record.version, record.origin, families, verdict)
+        dialects = ", ".join(_dialects(manager, record))
+        table.add_row(record.name, record.version, record.origin, families, dialects, verdict)
     out.print(table, soft_wrap=False)
     for record in records:
         for fault in record.faults:

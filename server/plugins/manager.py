@@ -137,6 +137,13 @@ class PluginManager:
         """
         return self._dialects.provider(dialect)
 
+    def announcer(self, name: str) -> str:
+        """The name of the plugin that announced the family or the dialect of this name; where there
+        is neither, the name itself, which may be a plugin's."""
+        if name in self.families:
+            return self.provider(name)
+        return self.dialect_provider(name) if name in self.dialects else name
+
     def fault(self, provider: str, message: str) -> None:
         """Note a fault seen in use; the same one again changes nothing. Thread-safe."""
         self._ledger.fault(provider, message)
