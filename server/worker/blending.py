@@ -42,7 +42,7 @@ class Blending:
         the pipeline itself adds one to the other, that is seen without this call."""
         # A cell of the latents is redrawn if any of its pixels is.
         cells = torch.nn.functional.adaptive_max_pool2d(self._pixels, clean.shape[-2:])
-        mask = cells.to(clean.device, clean.dtype).expand_as(clean)
+        mask = torch.empty_like(clean).copy_(cells)  # in memory too: the order decides last bits
         self._kept, self._noise, self._mask = map(self._pack, (clean, noise, mask))
 
     def after_step(self, latents: Tensor, step: int, steps: int) -> Tensor:
@@ -76,13 +76,16 @@ class Blending:
             def begin_flow(clean: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
                 self.begin(clean, noise)
                 noised: Tensor = scale_noise(clean, timestep, noise)
-                return noised  # at its whole strength the noise alone
+                return noised  # at the highest level the noise alone
 
             scheduler.scale_noise = begin_flow
             return scale_noise  # type: ignore[no-any-return]
         add_noise = scheduler.add_noise
 
         def begin(clean: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
+            # Autoencoders leave an order of their own, and diffusers' pipeline for inpainting goes
+            # on with the plain one.
+            clean = clean.contiguous()
             self.begin(clean, noise)
             alone: Tensor = noise * scheduler.init_noise_sigma
             return alone if self._from_noise else add_noise(clean, noise, timestep)
