@@ -228,9 +228,9 @@ class GenerationService:
         """
         return await cancelling.cancel(self.manager, self._views, job_id)
 
-    async def drop(self, job_id: str) -> bool:
-        """Cancel a job if it still waits; whether it did."""
-        return self.manager.waits(job_id) and await self.manager.cancel(job_id)
+    async def leave(self, job_id: str) -> None:
+        """The client of a job waits no more: if it has not begun, it is dropped."""
+        await cancelling.leave(self.manager, self._store, job_id, self.settings)
 
     async def delete_job(self, job_id: str) -> None:
         """Forget a job; a queued or running one is cancelled. Its images stay.

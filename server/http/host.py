@@ -26,6 +26,9 @@ from server.records import Job, Origin
 from server.service import GenerationService
 from server.snapshots import JobSnapshot
 
+#: What families of upscalers can do.
+UPSCALE = "upscale"
+
 
 class DialectHost:
     """The server, for one dialect.
@@ -151,7 +154,7 @@ class DialectHost:
 
     async def leave(self, job_id: str) -> None:
         """Say that nobody waits for a job any more: it is dropped if it has not begun."""
-        await waiting.leave(self.service, self.service.settings, job_id)
+        await self.service.leave(job_id)
 
     def is_mine(self, job: Job) -> bool:
         """Whether the job came through this dialect."""
@@ -176,6 +179,11 @@ class DialectHost:
         own = {card.id: card.id for card in cards}
         others = {alias: card.id for card in cards for alias in card.aliases}
         return {**others, **own, **self.entry.aliases}
+
+    def upscalers(self) -> list[ModelCard]:
+        """The models that make a given image larger."""
+        cards = self.service.catalog.cards()
+        return [card for family, card in cards if UPSCALE in family.capabilities]
 
     def model_name(self, job: Job) -> str:
         """What this dialect calls a job's model: for its own jobs as the client did."""

@@ -9,8 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from server.config import Settings
-from server.errors import JobAlreadyEnded, JobNotFound, ShuttingDown
+from server.errors import ShuttingDown
 from server.http.wait_errors import ClientGone, GenerationTimeout
 from server.service import GenerationService
 from server.snapshots import JobSnapshot
@@ -28,16 +27,15 @@ async def finished(request: Request, service: GenerationService, job_id: str) ->
         JobNotFound: it was deleted meanwhile.
         ShuttingDown: the server stops; the job goes on after its next start.
     """
-    settings = service.settings
     try:
         async with in_time(service, job_id):
             found = await _unless_gone(request, service.wait(job_id))
     except asyncio.CancelledError:
         # Nothing but the stop of the server cancels a request. It has a moment left to say so.
-        await asyncio.shield(leave(service, settings, job_id))
+        await asyncio.shield(service.leave(job_id))
         raise ShuttingDown(f"The server stops; the job {job_id} goes on if it has begun.") from None
     if found is None:
-        await leave(service, settings, job_id)
+        await service.leave(job_id)
         raise ClientGone(f"The client of job {job_id} went away.")
     return found
 
@@ -49,24 +47,16 @@ async def in_time(service: GenerationService, job_id: str) -> AsyncIterator[None
     Raises:
         GenerationTimeout: `generation_timeout` is over.
     """
-    settings = service.settings
+    seconds = service.settings.generation_timeout
     try:
-        async with asyncio.timeout(settings.generation_timeout):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        await leave(service, settings, job_id)
+        await service.leave(job_id)
         raise GenerationTimeout(
-            f"The image is not ready after {settings.generation_timeout:g} seconds "
+            f"The image is not ready after {seconds:g} seconds "
             f"(`generation_timeout`). The job {job_id} goes on if it has begun."
         ) from None
-
-
-async def leave(service: GenerationService, settings: Settings, job_id: str) -> None:
-    """Nobody waits for this job any more."""
-    if await service.drop(job_id) or not settings.cancel_on_disconnect:
-        return
-    with contextlib.suppress(JobAlreadyEnded, JobNotFound):
-        await service.cancel(job_id)
 
 
 async def _unless_gone(

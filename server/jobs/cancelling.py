@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from server.config import Settings
 from server.errors import JobAlreadyEnded
 from server.jobs.manager import JobManager
+from server.jobs.store import JobStore
 from server.jobs.views import JobViews
 from server.records import JobStatus
 from server.snapshots import JobSnapshot
@@ -29,6 +31,14 @@ async def cancel(manager: JobManager, views: JobViews, job_id: str) -> JobSnapsh
                     if snapshot.status.ended:  # it was quicker
                         raise _ended(snapshot)
     return (await views.job(job_id))[1]
+
+
+async def leave(manager: JobManager, store: JobStore, job_id: str, settings: Settings) -> None:
+    """See `GenerationService.leave`."""
+    ends = manager.waits(job_id) or settings.cancel_on_disconnect
+    if ends and await manager.cancel(job_id):
+        # Whoever comes back with the same Idempotency-Key wants the image, and no cancelled job.
+        await asyncio.to_thread(store.forget_key, job_id)
 
 
 def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:

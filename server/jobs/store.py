@@ -70,6 +70,11 @@ class JobStore:
         with self._database.reading() as connection:
             return _find_key(connection, key)
 
+    def forget_key(self, job_id: str) -> None:
+        """Forget by which key a job was made: a repeat of the request makes another."""
+        with self._database.writing() as connection:
+            connection.execute(delete(idempotency).where(idempotency.c.job_id == job_id))
+
     def get(self, job_id: str) -> Job:
         """The job with this id.
 

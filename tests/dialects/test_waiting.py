@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from PIL import Image
 
 from tests.serving import LiveServer, live_server, until
 from tests.support import PLUGINS
@@ -98,3 +102,18 @@ def test_whoever_waits_is_told_of_a_cancel(serving: Serving) -> None:
         job_id = jobs(running)[0]["job_id"]
         assert running.client.post(f"/api/jobs/{job_id}/cancel").status_code == 200
         assert asked.result().json() == {"trouble": "The job was cancelled."}
+
+
+def test_a_retry_of_a_dropped_job_is_a_job_of_its_own(serving: Serving) -> None:
+    body, headers = {"prompt": "a red boat"}, {"Idempotency-Key": "order 17"}
+    with serving(on_start="pause") as running:
+        url = running.client.base_url.join("/v1/images/generations")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, json=body, headers=headers, timeout=0.5)
+        until(lambda: status(running) == "cancelled")
+        running.client.post("/api/queue/resume")
+        answer = running.client.post(url, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        image = Image.open(BytesIO(b64decode(answer.json()["data"][0]["b64_json"])))
+        assert image.getpixel((0, 0)) == (200, 30, 30)
+        assert [job["status"] for job in jobs(running)] == ["completed", "cancelled"]
