@@ -55,6 +55,10 @@ class Pictures:
         """
         return await asyncio.to_thread(self._gallery.named, filename)
 
+    async def of_job(self, job_id: str) -> list[ImageRecord]:
+        """The images of a job in their order, also of one that is forgotten."""
+        return (await asyncio.to_thread(self._gallery.of_jobs, [job_id])).get(job_id, [])
+
     async def numbered(self, number: int) -> ImageRecord:
         """The image whose `id` is this.
 

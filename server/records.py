@@ -158,6 +158,15 @@ def new_job_id(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
 
 
+def submitted_at(job_id: str) -> datetime:
+    """When the job with this id was submitted, to the second; known also of forgotten jobs.
+
+    Raises:
+        ValueError: no job has such an id.
+    """
+    return datetime.strptime(job_id[:15], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+
+
 def image_filename(job_id: str, index: int) -> str:
     """The name under which image `index` of a job and its thumbnail are served."""
     return f"{job_id}_{index}.png"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from server.dialects.bfl import task, translate
 from server.http.host import DialectHost
-from server.records import ImageRecord, Job
+from server.records import ImageRecord, Job, submitted_at
 
 #: The most entries of a page.
 LARGEST_PAGE = 200
@@ -41,7 +40,6 @@ async def page(
 def _entry(host: DialectHost, base_url: str, image: ImageRecord, job: Job | None) -> dict[str, Any]:
     own = job if job and host.is_mine(job) else None
     url = f"{base_url}/outputs/{task.file_name(image.job_id, own)}"
-    began = job.created_at if job else image.created_at
     return {
         "id": image.job_id,
         "prompt": image.recipe.get("prompt", ""),
@@ -50,5 +48,5 @@ def _entry(host: DialectHost, base_url: str, image: ImageRecord, job: Job | None
         "result_url": url,
         "url": url,
         "metadata": translate.metadata(image, own),
-        "created_at": began.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        "created_at": f"{submitted_at(image.job_id):%Y-%m-%dT%H:%M:%S}",
     }

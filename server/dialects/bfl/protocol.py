@@ -297,7 +297,7 @@ class HistoryEntry(BaseModel):
     result_url: str = Field(description="Where the image is.")
     url: str = Field(description="The same.")
     metadata: str = Field(description="What it was made with: a JSON object, as text.")
-    created_at: str = Field(description="When it was ready: UTC, without a zone.")
+    created_at: str = Field(description="When it was asked for: UTC, without a zone.")
 
 
 class Trouble(BaseModel):

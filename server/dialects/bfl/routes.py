@@ -118,7 +118,7 @@ def _add_tasks(router: APIRouter, host: DialectHost, counter: Counter, words: Vo
         ],
     ) -> JSONResponse:
         """Tells how far a task is, whichever API it came through. Whoever knows the id may ask."""
-        found = await _task(host, task_id)
+        found = await _task(host, task_id, words)
         if found is None:
             text = f"There is no task {shortened(task_id)!r}, or its image was deleted."
             return JSONResponse(words.missing(task_id, text), 404)
@@ -175,7 +175,7 @@ def _add_outputs(router: APIRouter, host: DialectHost) -> None:
         return await derived_file(request, path, "image/jpeg", photograph.jpeg)
 
 
-async def _task(host: DialectHost, task_id: str) -> Task | None:
+async def _task(host: DialectHost, task_id: str, words: Vocabulary) -> Task | None:
     """What is known of a task; its image is as good as a job that is forgotten."""
     if not JOB_ID.fullmatch(task_id):
         return None
@@ -185,6 +185,7 @@ async def _task(host: DialectHost, task_id: str) -> Task | None:
     except JobNotFound:
         pass
     try:
-        return task.of_image(await host.service.pictures.named(image_filename(task_id, 0)))
+        image = await host.service.pictures.named(image_filename(task_id, 0))
     except ImageNotFound:
         return None
+    return task.of_image(image, words.output_format)

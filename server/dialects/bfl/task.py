@@ -75,11 +75,12 @@ def of_job(job: Job, snapshot: JobSnapshot) -> Task | None:
     )
 
 
-def of_image(image: ImageRecord) -> Task:
-    """The task of an image whose job is forgotten."""
+def of_image(image: ImageRecord, output_format: str = "png") -> Task:
+    """The task of an image whose job is forgotten, and with it the format that was asked for."""
     return Task(
         id=image.job_id,
         status=JobStatus.COMPLETED,
+        output_format=output_format,
         prompt=image.recipe.get("prompt", ""),
         seed=_seed(image.recipe),
         finished_at=image.created_at,

@@ -90,8 +90,12 @@ class Api:
 
     @needs(Scope.READ)
     async def show_status(self, job_id: str) -> JSONResponse:
-        """Shows a job as it is now, with the images that are finished."""
-        job, snapshot = await self._service.job(job_id)
+        """Shows a job as it is now, with the images that are finished. Of a job that is not
+        kept any more (`keep_jobs`) its images tell as long as there are some."""
+        try:
+            job, snapshot = await self._service.job(job_id)
+        except JobNotFound:
+            return JSONResponse(await self._forgotten(job_id))
         if job.kind is not JobKind.GENERATE:
             raise JobNotFound(f"There is no job {job_id!r} that makes images.")
         return JSONResponse(translate.job_state(job, snapshot, self._host.model_name(job)))
@@ -189,6 +193,16 @@ class Api:
         fitted = translate.parameters(wanted, schema)
         body = {"model": model.target, **fitted.body}
         return await self._host.submit(request, body, **words), fitted.notes
+
+    async def _forgotten(self, job_id: str) -> dict[str, Any]:
+        """
+        Raises:
+            JobNotFound: there is no image of it either.
+        """
+        images = await self._service.pictures.of_job(job_id)
+        if not images:
+            raise JobNotFound(f"There is no job {shortened(job_id)!r}.")
+        return translate.forgotten_state([*map(image_object, images)])
 
     async def _image(self, image_id: str) -> ImageRecord:
         """

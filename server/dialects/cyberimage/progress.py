@@ -34,8 +34,13 @@ def progress(job: Job, snapshot: JobSnapshot) -> dict[str, Any]:
         step, total = 0, job.params.get("steps")
     elif flag == "completed":
         step = total = job.params.get("steps")
-    flags = (*_PHASES.values(), "completed", "failed")
-    return {**{name: name == flag for name in flags}, "step": step, "total_steps": total}
+    return flags(flag, step, total)
+
+
+def flags(flag: str | None, step: int | None, total: int | None) -> dict[str, Any]:
+    """`flag` is the one that is true, `step` of `total` that of the current image."""
+    names = (*_PHASES.values(), "completed", "failed")
+    return {**{name: name == flag for name in names}, "step": step, "total_steps": total}
 
 
 def message(snapshot: JobSnapshot, shown: dict[str, Any]) -> str:
@@ -46,8 +51,13 @@ def message(snapshot: JobSnapshot, shown: dict[str, Any]) -> str:
         case JobStatus.PROCESSING:
             return _running(snapshot, shown)
         case JobStatus.COMPLETED:
-            return f"Generated {snapshot.num_images} image(s)"
+            return generated(snapshot.num_images)
     return failure(snapshot)
+
+
+def generated(num_images: int) -> str:
+    """The sentence about a job that has all its images."""
+    return f"Generated {num_images} image(s)"
 
 
 def failure(snapshot: JobSnapshot) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -88,12 +89,18 @@ def test_progress_is_told(server: LiveServer) -> None:
 
 
 def test_an_image_outlives_its_job_and_not_its_deletion(server: LiveServer) -> None:
-    accepted = submit(server.client, "/bfl/v1/klein", prompt="a blue bird", output_format="png")
-    poll(server.client, accepted["polling_url"])
+    # It takes more than a second, so that its image is younger than its id by the clock.
+    accepted = submit(server.client, "/bfl/v1/slow", prompt="a blue bird", steps=6)
+    ready = poll(server.client, accepted["polling_url"])
     assert server.client.delete(f"/api/jobs/{accepted['id']}").status_code == 204
     state = asked(server.client, accepted["polling_url"])
     assert (state["status"], state["result"]["prompt"]) == ("Ready", "a blue bird")
-    assert picture(server.client, state["result"]["sample"]).getpixel((0, 32)) == (30, 60, 200)
+    assert state["result"]["sample"] == ready["result"]["sample"]
+    assert picture(server.client, state["result"]["sample"]).format == "JPEG"
+    entry = history(server, accepted["id"])
+    assert entry is not None
+    asked_at = datetime.fromisoformat(entry["created_at"])
+    assert accepted["id"].startswith(f"{asked_at:%Y%m%d_%H%M%S}_"), "when it was asked for"
     assert server.client.delete(f"/api/images/{accepted['id']}_0.png").status_code == 204
     assert server.client.get(accepted["polling_url"]).json()["status"] == "Task not found"
     assert server.client.get(state["result"]["sample"]).status_code == 404
