@@ -7,7 +7,7 @@ cannot know that a model here has a fixed number of steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,9 @@ SIZE_STEP = 16
 #: Pixels of an image of which only the ratio is given.
 PIXELS = 1024 * 1024
 
+#: The largest part of a ratio.
+LARGEST_PART = 9999
+
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
@@ -24,6 +27,13 @@ class Fitted:
 
     body: dict[str, Any]
     notes: tuple[str, ...]
+
+    def in_words(self, words: Mapping[str, str]) -> Fitted:
+        """The same, told to clients who call some of our words otherwise: `words` has theirs by
+        ours."""
+        parted = (note.partition(" ") for note in self.notes)
+        notes = (f"{words.get(word, word)}{space}{rest}" for word, space, rest in parted)
+        return Fitted(self.body, tuple(notes))
 
 
 def fit(schema: Mapping[str, Any], wanted: Mapping[str, Any]) -> Fitted:
@@ -55,11 +65,47 @@ def size_of_ratio(ratio: str, pixels: int = PIXELS) -> tuple[int, int]:
         ValueError: it is no ratio of positive whole numbers.
     """
     parts = ratio.split(":")
-    if len(parts) != 2 or not all(part.isdecimal() and 0 < int(part) < 10_000 for part in parts):
+    if len(parts) != 2 or not all(map(_is_part, parts)):
         raise ValueError(f"{ratio!r} is no aspect ratio; write `16:9`, say")
     across, down = map(int, parts)
     width = math.sqrt(pixels * across / down)
     return _multiple(width, SIZE_STEP), _multiple(width * down / across, SIZE_STEP)
+
+
+def ratio_of(size: tuple[int, int]) -> str:
+    """The ratio of a width and a height, as `size_of_ratio` takes it."""
+    scale = math.ceil(max(size) / LARGEST_PART)
+    return ":".join(str(max(1, edge // scale)) for edge in size)
+
+
+def least_strength(steps: int) -> float:
+    """The least `strength` with which one of so many steps is run: models refuse less. Rounded up
+    to four digits."""
+    return min(1.0, math.ceil(10_000 / steps) / 10_000)
+
+
+def image_room(schema: Mapping[str, Any]) -> int:
+    """How many images a model takes with a request, by the JSON Schema of requests to it."""
+    words = schema["properties"]
+    references: int = words.get("reference_images", {}).get("maxItems", 0)
+    return references + ("init_image" in words)
+
+
+def placed(images: Sequence[str], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Given images, no more than the model takes, under our words: the first where it has a place
+    for one, the others among its references.
+
+    Args:
+        images: as `ImageSource` has them.
+        schema: the JSON Schema of requests to the model.
+    """
+    first = {"init_image": images[0]} if images and "init_image" in schema["properties"] else {}
+    others = [*images[len(first) :]]
+    return {**first, **({"reference_images": others} if others else {})}
+
+
+def _is_part(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) <= LARGEST_PART
 
 
 def _alternative(described: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, TypedDict
 
+from server.errors import JobFailure, all_errors
 from server.records import JobStatus
 
 
@@ -57,6 +58,17 @@ class JobSnapshot:
     def revision(self) -> str:
         """`{attempt}.{seq}`, the event id on the job's stream."""
         return f"{self.attempt}.{self.seq}"
+
+    @property
+    def failure(self) -> JobFailure | None:
+        """Why the job failed, as the kind of error that it failed with; None unless it did."""
+        if self.status is not JobStatus.FAILED:
+            return None
+        told = self.error or {}
+        kinds = {kind.code: kind for kind in all_errors(JobFailure)}
+        found = kinds.get(told.get("code", ""), JobFailure)(told.get("message", ""))
+        assert isinstance(found, JobFailure)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """The snapshot as clients receive it, the preview a data URI."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from io import BytesIO
 from pathlib import Path
 from threading import Semaphore
@@ -31,6 +32,11 @@ def converted(image: Path | bytes, kind: ImageFormat, quality: int = 100) -> byt
     with _PLACES, Image.open(source, formats=("PNG", "JPEG")) as opened:
         opened.convert("RGB").save(written, kind.upper(), **_options(kind, quality))
     return written.getvalue()
+
+
+def base64_of(image: bytes) -> str:
+    """An image file in base64."""
+    return base64.b64encode(image).decode("ascii")
 
 
 def _options(kind: ImageFormat, quality: int) -> dict[str, int]:

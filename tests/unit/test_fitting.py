@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import Field
 
-from server.fitting import fit, size_of_ratio
+from server.fitting import (
+    Fitted,
+    fit,
+    image_room,
+    least_strength,
+    placed,
+    ratio_of,
+    size_of_ratio,
+)
 from server.generation import MAX_SEED, ImageToImageParams, Integer, Number
 
 
@@ -80,3 +88,46 @@ def test_sizes_of_ratios_are_multiples_of_16(across: int, down: int) -> None:
 def test_what_is_no_ratio(text: str) -> None:
     with pytest.raises(ValueError, match="aspect ratio"):
         size_of_ratio(text)
+
+
+def test_notes_are_told_in_the_client_s_words() -> None:
+    fitted = Fitted({"steps": 4}, ("cfg_scale 9 was changed.", "width 7 was changed.", "alone"))
+    told = fitted.in_words({"cfg_scale": "guidance"})
+    assert told.body == {"steps": 4}
+    assert told.notes == ("guidance 9 was changed.", "width 7 was changed.", "alone")
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_the_ratio_of_any_size_is_one(width: int, height: int) -> None:
+    found = size_of_ratio(ratio_of((width, height)))
+    assert (found[0] > found[1]) <= (width > height), "a square may come of almost a square"
+    assert min(found) >= 16
+
+
+@given(st.integers(1, 1000))
+def test_the_least_strength_runs_a_step(steps: int) -> None:
+    assert int(steps * least_strength(steps)) >= 1
+    assert least_strength(steps) - 0.0001 <= 1 / steps + 1e-9, "no more than it must"
+
+
+BOTH = {"properties": {"init_image": {}, "reference_images": {"maxItems": 2}}}
+BEGINS = {"properties": {"init_image": {}}}
+REFERS = {"properties": {"reference_images": {"maxItems": 2}}}
+NEITHER: dict[str, Any] = {"properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "room", "images", "found"),
+    [
+        (BOTH, 3, ["a", "b", "c"], {"init_image": "a", "reference_images": ["b", "c"]}),
+        (BOTH, 3, ["a"], {"init_image": "a"}),
+        (BEGINS, 1, ["a"], {"init_image": "a"}),
+        (REFERS, 2, ["a", "b"], {"reference_images": ["a", "b"]}),
+        (NEITHER, 0, [], {}),
+    ],
+)
+def test_images_take_the_places_that_a_model_has(
+    schema: dict[str, Any], room: int, images: list[str], found: dict[str, Any]
+) -> None:
+    assert image_room(schema) == room
+    assert placed(images, schema) == found

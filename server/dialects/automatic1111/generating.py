@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from typing import Any
 
@@ -16,12 +15,10 @@ from server.dialects.automatic1111.runs import Runs
 from server.errors import ImageNotFound, InvalidParameters
 from server.http.guard import caller_of
 from server.http.host import DialectHost
+from server.http.image_formats import base64_of
 from server.plugins.types import ModelCard
 from server.snapshots import JobSnapshot
 from server.wording import shortened
-
-#: What a family says that makes images larger.
-UPSCALES = "upscale"
 
 
 class Generating:
@@ -53,7 +50,8 @@ class Generating:
         # Now, because retention may forget the job as soon as it has ended.
         job, _ = await host.service.job(accepted.job_id)
         ended = await host.finished(request, accepted.job_id)
-        translate.check_end(ended)
+        if ended.failure is not None:
+            raise ended.failure
         images = await self._files(ended) if asked.send_images else []
         info = translate.info(asked, job, ended, host.model_name(job), fitted.notes)
         return translate.answer(asked, images, info)
@@ -82,27 +80,23 @@ class Generating:
         accepted = await host.submit(request, body, named=card.id)
         self._runs.begin(caller_of(request).id, accepted.job_id, "extras")
         ended = await host.finished(request, accepted.job_id)
-        translate.check_end(ended)
+        if ended.failure is not None:
+            raise ended.failure
         if not ended.images:  # it was stopped
             return _extra(None, card.title)
         path = await host.service.pictures.file(ended.images[0]["filename"])
         made = await asyncio.to_thread(enlarging.finished, path, asked, size)
         return _extra(made, card.title)
 
-    def upscalers(self) -> list[ModelCard]:
-        """The models that make images larger."""
-        cards = self._host.service.catalog.cards()
-        return [card for family, card in cards if UPSCALES in family.capabilities]
-
     def _upscaler(self, name: str) -> ModelCard:
         """
         Raises:
             InvalidParameters: there is none of this name.
         """
-        for card in self.upscalers():
+        for card in self._host.upscalers():
             if name.casefold() in (card.title.casefold(), card.id.casefold()):
                 return card
-        known = ", ".join([enlarging.NONE, *(card.title for card in self.upscalers())])
+        known = ", ".join([enlarging.NONE, *(card.title for card in self._host.upscalers())])
         text = f"could not find upscaler named {shortened(name)!r}; there are {known}"
         problem = {"loc": ["body", "upscaler_1"], "msg": text, "type": "upscaler_not_found"}
         raise InvalidParameters([problem])
@@ -123,14 +117,10 @@ class Generating:
             # One that somebody deleted meanwhile is not there any more.
             with contextlib.suppress(ImageNotFound, FileNotFoundError):
                 path = await self._host.service.pictures.file(image["filename"])
-                found.append(_base64(await asyncio.to_thread(path.read_bytes)))
+                found.append(base64_of(await asyncio.to_thread(path.read_bytes)))
         return found
 
 
 def _extra(png: bytes | None, upscaler: str) -> ExtraImage:
-    image = None if png is None else _base64(png)
+    image = None if png is None else base64_of(png)
     return ExtraImage(html_info=f"<p>Upscaler: {upscaler}</p>", image=image)
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

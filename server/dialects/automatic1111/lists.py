@@ -11,7 +11,6 @@ from server.callers import Scope
 from server.dialects.automatic1111 import listing, samplers
 from server.dialects.automatic1111.checkpoints import Checkpoints, title
 from server.dialects.automatic1111.enlarging import NONE
-from server.dialects.automatic1111.generating import Generating
 from server.dialects.automatic1111.refusals import WITH_BODY, answering, refusals
 from server.errors import ModelNotFound
 from server.http.access import needs
@@ -35,12 +34,10 @@ EMPTY: dict[str, tuple[Any, Any]] = {
 }
 
 
-def add(
-    router: APIRouter, host: DialectHost, checkpoints: Checkpoints, generating: Generating
-) -> None:
+def add(router: APIRouter, host: DialectHost, checkpoints: Checkpoints) -> None:
     """Add the routes."""
     _add_models(router, checkpoints)
-    _add_methods(router, host, checkpoints, generating)
+    _add_methods(router, host, checkpoints)
     _add_loras(router, host)
     _add_options(router, checkpoints)
     _add_memory(router)
@@ -64,9 +61,7 @@ def _add_models(router: APIRouter, checkpoints: Checkpoints) -> None:
         """Does nothing: the list of models is always that of the configuration."""
 
 
-def _add_methods(
-    router: APIRouter, host: DialectHost, checkpoints: Checkpoints, generating: Generating
-) -> None:
+def _add_methods(router: APIRouter, host: DialectHost, checkpoints: Checkpoints) -> None:
     @router.get("/samplers", response_model=list[listing.SamplerItem], responses=refusals())
     @needs(Scope.READ)
     async def list_samplers() -> Any:
@@ -90,7 +85,7 @@ def _add_methods(
     @needs(Scope.READ)
     async def upscalers() -> Any:
         """Lists what makes images larger."""
-        names = [NONE, *(card.title for card in generating.upscalers())]
+        names = [NONE, *(card.title for card in host.upscalers())]
         return [listing.UpscalerItem(name=name, scale=4 if name != NONE else 1) for name in names]
 
 

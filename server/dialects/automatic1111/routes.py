@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -27,6 +26,7 @@ from server.http.access import needs, open_to_all
 from server.http.faces import Face, Faces
 from server.http.guard import caller_of
 from server.http.host import DialectHost
+from server.http.image_formats import base64_of
 
 PREFIX = "/sdapi/v1"
 
@@ -41,7 +41,7 @@ def build(host: DialectHost) -> Faces:
         _add_generation(router, generating)
         _add_progress(router, host, runs)
         _add_png_info(router)
-        lists.add(router, host, checkpoints, generating)
+        lists.add(router, host, checkpoints)
         return router
 
     own = routes()
@@ -92,7 +92,7 @@ def _add_progress(router: APIRouter, host: DialectHost, runs: Runs) -> None:
             return protocol.Progress()
         preview = None
         if shown.preview is not None and not skip_current_image:
-            preview = base64.b64encode(shown.preview).decode("ascii")
+            preview = base64_of(shown.preview)
         return translate.progress(run.task, job, shown, preview, interrupted=run.interrupted)
 
     @router.post("/interrupt", response_model=protocol.Nothing, responses=refusals())

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server import pnginfo
 from server.dialects.automatic1111 import prompts, samplers
 from server.dialects.automatic1111.protocol import Generation, Img2Img, Progress, State
-from server.errors import DarkroomError, InvalidParameters, JobFailure, all_errors
-from server.fitting import Fitted, fit
-from server.records import Job, JobStatus
+from server.errors import DarkroomError, InvalidParameters
+from server.fitting import Fitted, fit, least_strength
+from server.records import Job
 from server.snapshots import JobSnapshot
 from server.wording import shortened
 
-#: Their names for our words, in problems with a request.
+#: Their names for our words, in what is told of a request.
 WORDS: Mapping[str, str] = {
     "num_images": "batch_size",
     "sampler": "sampler_name",
@@ -48,7 +47,7 @@ def parameters(asked: Generation, schema: Mapping[str, Any]) -> Fitted:
     """
     _check(asked, schema)
     prompt = prompts.read(asked.prompt)
-    fitted = fit(schema, _wanted(asked, prompt.text, schema))
+    fitted = fit(schema, _wanted(asked, prompt.text, schema)).in_words(WORDS)
     body, notes = fitted.body, [*prompt.notes, *fitted.notes]
     if prompt.loras:
         if "loras" not in schema["properties"]:
@@ -159,17 +158,6 @@ def timestamp(job: Job) -> str:
     return f"{job.created_at:%Y%m%d%H%M%S}"
 
 
-def check_end(ended: JobSnapshot) -> None:
-    """
-    Raises:
-        JobFailure: the job failed; the kind of error that it failed with.
-    """
-    if ended.status is JobStatus.FAILED and ended.error is not None:
-        code, message = ended.error["code"], ended.error["message"]
-        kinds = {kind.code: kind for kind in all_errors(JobFailure)}
-        raise kinds.get(code, JobFailure)(message)
-
-
 def problems(error: InvalidParameters) -> list[dict[str, Any]]:
     """What is wrong with a request, each where their words have it."""
     return [{**item, "loc": _place(item["loc"])} for item in error.errors]
@@ -243,7 +231,7 @@ def _running_a_step(body: Mapping[str, Any], notes: list[str]) -> float:
     steps = int(body.get("steps", 1))
     if int(steps * strength) >= 1:
         return strength
-    least = min(1.0, math.ceil(10_000 / steps) / 10_000)
+    least = least_strength(steps)
     notes.append(
         f"strength {strength:g} was raised to {least:g}, which leaves one of {steps} steps."
     )

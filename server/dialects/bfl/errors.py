@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
-from server.errors import DarkroomError, InvalidParameters, Unavailable
+from server.errors import DarkroomError, InvalidParameters
 from server.key_errors import KeyNeeded
 
 #: What a missing or wrong key is answered with.
 FORBIDDEN = 403
 
-logger = logging.getLogger(__name__)
-
 
 def render(error: DarkroomError, connection: HTTPConnection) -> Response:
     """`{detail, message}`: of refused parameters `detail` is a list, else it is the message."""
     status = FORBIDDEN if isinstance(error, KeyNeeded) else error.status
-    if status >= 500 and not isinstance(error, Unavailable):
-        logger.error("a request failed: %s", error, exc_info=error)
     return JSONResponse(document(error), status, headers=error.headers)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from starlette.requests import Request
 
-from server.dialects.bfl import photograph, translate
+from server.dialects.bfl import translate
 from server.dialects.bfl.protocol import Order
 from server.dialects.bfl.vocabulary import Vocabulary
 from server.enrichment.wish import MAX_LENGTH
 from server.errors import InvalidParameters, ModelNotFound
 from server.http.host import DialectHost
 from server.http.json_model import read_model
+from server.inputs import size_of
 from server.plugins.types import ModelCard
 from server.snapshots import JobSnapshot
 from server.webhooks.webhook import Webhook, WebhookRefused
@@ -72,7 +73,7 @@ class Counter:
         given = translate.given_images(order)
         size = None
         if given and not (order.aspect_ratio or order.width or order.height):
-            size = await asyncio.to_thread(photograph.size_of, next(iter(given.values())))
+            size = await asyncio.to_thread(size_of, next(iter(given.values())))
         schema = self._host.service.catalog.schema(card.id, lasting=True)
         fitted = translate.parameters(await self._written_out(order), schema, given, size)
         kept["notes"] = [*fitted.notes]

@@ -10,13 +10,10 @@ from typing import Any
 
 from server.dialects.bfl.protocol import IMAGE_WORDS, Order
 from server.errors import InvalidParameters
-from server.fitting import Fitted, fit, size_of_ratio
+from server.fitting import Fitted, fit, image_room, placed, ratio_of, size_of_ratio
 from server.generation import MAX_SEED
 from server.image_sources import data_uri
 from server.records import ImageRecord, Job
-
-#: The largest part of a ratio.
-LARGEST_PART = 9999
 
 #: More pixels than any model makes, and few enough to calculate with.
 LARGEST_EDGE = 100_000
@@ -65,7 +62,7 @@ def parameters(
             "seed": None if order.seed is None or order.seed < 0 else min(order.seed, MAX_SEED),
         },
     )
-    return Fitted({**fitted.body, **images}, tuple(map(_in_their_words, fitted.notes)))
+    return Fitted({**fitted.body, **images}, fitted.notes).in_words(THEIRS)
 
 
 def in_their_words(error: InvalidParameters) -> InvalidParameters:
@@ -93,14 +90,11 @@ def metadata(image: ImageRecord, job: Job | None) -> str:
 def _images(given: Mapping[str, bytes], schema: Mapping[str, Any]) -> dict[str, Any]:
     """The given images under our words: the first where a model has a place for one, the others
     among its references."""
-    words = schema["properties"]
-    room = words.get("reference_images", {}).get("maxItems", 0) + ("init_image" in words)
+    room = image_room(schema)
     if len(given) > room:
         text = f"this model takes at most {room} of them" if room else "this model takes no images"
         raise _problem([*given][room], text, "too_many_images")
-    sources = [data_uri(image) for image in given.values()]
-    first = {"init_image": sources.pop(0)} if sources and "init_image" in words else {}
-    return {**first, **({"reference_images": sources} if sources else {})}
+    return placed([*map(data_uri, given.values())], schema)
 
 
 def _decoded(word: str, value: str) -> bytes:
@@ -118,8 +112,7 @@ def _size(order: Order, given_size: tuple[int, int] | None) -> tuple[int | None,
     """Width and height; None where the model decides."""
     ratio = order.aspect_ratio
     if ratio is None and given_size is not None:
-        scale = math.ceil(max(given_size) / LARGEST_PART)
-        ratio = ":".join(str(max(1, edge // scale)) for edge in given_size)
+        ratio = ratio_of(given_size)
     width, height = (min(edge or 0, LARGEST_EDGE) or None for edge in (order.width, order.height))
     if ratio is None or (width and height):
         return width, height
@@ -137,11 +130,6 @@ def _steps(order: Order, schema: Mapping[str, Any], images: Mapping[str, Any]) -
     if order.steps is None or share is None or "init_image" not in images:
         return order.steps
     return max(order.steps, math.ceil(1 / share))
-
-
-def _in_their_words(note: str) -> str:
-    word, space, rest = note.partition(" ")
-    return f"{THEIRS.get(word, word)}{space}{rest}"
 
 
 def _their_place(place: list[Any]) -> list[Any]:

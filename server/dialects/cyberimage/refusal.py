@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,17 +12,15 @@ from server.dialects.cyberimage.protocol import Error
 from server.errors import DarkroomError, InvalidParameters, MalformedRequest, Unavailable
 from server.limit_errors import TooManyRequests
 
-logger = logging.getLogger(__name__)
-
 #: What our API answers with 422 is a bad request here.
 _STATUS: Mapping[int, int] = {InvalidParameters.status: MalformedRequest.status}
 
 
 def render(error: DarkroomError, connection: HTTPConnection) -> JSONResponse:
-    """The answer to a request that met `error`; what the server is to blame for is logged."""
+    """The answer to a request that met `error`; what the server is to blame for is no
+    client's business, and stands in the log."""
     message = error.message
     if error.status >= 500 and not isinstance(error, Unavailable):
-        logger.error("a request failed: %s", error, exc_info=error)
         message = DarkroomError.title
     content: dict[str, Any] = {"status": "error", "message": message}
     if isinstance(error, TooManyRequests):

@@ -25,16 +25,12 @@ from server.errors import (
     InvalidParameters,
     JobFailure,
     ModelNotFound,
-    StorageFailed,
 )
 from server.http.access import needs
 from server.http.host import DialectHost
 from server.plugins.types import ModelCard
 from server.records import JobStatus
 from server.snapshots import JobSnapshot
-
-#: What families of upscalers can do.
-UPSCALE = "upscale"
 
 
 class Generations:
@@ -104,8 +100,7 @@ class Generations:
         """
         if self._upscaler is not None:
             return self._host.model(self._upscaler)[1]
-        cards = self._host.service.catalog.cards()
-        found = [card for family, card in cards if UPSCALE in family.capabilities]
+        found = self._host.upscalers()
         if not found:
             raise ModelNotFound("No upscaler is installed here.")
         return next((card for card in found if card.bundled), found[0])
@@ -156,13 +151,11 @@ def _image(ended: JobSnapshot) -> Mapping[str, Any]:
     """The image of a job that has ended.
 
     Raises:
-        StorageFailed, JobFailure: it failed, or was cancelled.
+        JobFailure: it failed, or was cancelled.
         ImageNotFound: somebody has deleted the image since.
     """
     if ended.status is not JobStatus.COMPLETED:
-        error = ended.error or {"code": "cancelled", "message": "it was cancelled"}
-        is_storage = error["code"] == StorageFailed.code
-        raise (StorageFailed if is_storage else JobFailure)(error["message"])
+        raise ended.failure or JobFailure("it was cancelled")
     if not ended.images:
         raise ImageNotFound(f"The image of job {ended.job_id} was deleted.")
     return ended.images[0]

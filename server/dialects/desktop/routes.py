@@ -51,10 +51,10 @@ def _check_upscaler(host: DialectHost, name: str | None) -> None:
     if name is None:
         return
     try:
-        family, card = host.model(name)
+        _, card = host.model(name)
     except ModelNotFound as error:
         raise ConfigurationError(f"{place}: {error}") from error
-    if generation.UPSCALE not in family.capabilities:
+    if card not in host.upscalers():
         raise ConfigurationError(f"{place}: {card.id} enlarges nothing. Name an upscaler.")
 
 
@@ -106,6 +106,9 @@ def _add_socket(router: APIRouter, host: DialectHost) -> None:
         try:
             with host.streams.place():
                 if await host.accept(websocket, Scope.READ):
-                    await broadcast(websocket, host.service.watch_jobs())
+                    jobs = host.service.watch_jobs()
+                    await broadcast(
+                        websocket, host.while_admitted(websocket, Scope.READ, jobs)
+                    )
         except TooManyStreams as error:
             await refuse(error, websocket.scope, websocket.receive, websocket.send)

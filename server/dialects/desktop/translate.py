@@ -17,7 +17,7 @@ from server.dialects.desktop.protocol import (
     Upscale,
 )
 from server.errors import InvalidParameters
-from server.fitting import Fitted, fit
+from server.fitting import Fitted, fit, least_strength
 from server.records import JobStatus
 from server.snapshots import JobSnapshot
 
@@ -48,9 +48,9 @@ def text_to_image(asked: TextToImage, settings: Settings, schema: Mapping[str, A
     given = asked.model_fields_set
     width = asked.width if "width" in given else settings.default_width
     height = asked.height if "height" in given else settings.default_height
-    words = fit(schema, _common(asked, settings))
+    words = fit(schema, _common(asked, settings)).in_words(NAMES)
     size = _size(schema, width, height)
-    return Fitted({**words.body, **size.body}, (*size.notes, *map(_renamed, words.notes)))
+    return Fitted({**words.body, **size.body}, (*size.notes, *words.notes))
 
 
 def image_to_image(
@@ -58,16 +58,16 @@ def image_to_image(
 ) -> Fitted:
     """A request as the model with this JSON Schema takes it: as large as the given image, and with
     at least one step."""
-    words = fit(schema, _common(asked, settings))
+    words = fit(schema, _common(asked, settings)).in_words(NAMES)
     size = Fitted({}, ()) if source.size is None else _size(schema, *source.size)
-    least = _least_strength(words.body.get("steps", 1))
+    least = least_strength(words.body.get("steps", 1))
     strength = max(asked.strength, least)
     begun = fit(schema, {"init_image": source.name, "strength": strength})
     notes = list(begun.notes)
     if asked.strength < least:
         notes.append(f"strength {asked.strength:g} was changed to {strength:g}, the least.")
     body = {**words.body, **size.body, **begun.body}
-    return Fitted(body, (*size.notes, *map(_renamed, words.notes), *notes))
+    return Fitted(body, (*size.notes, *words.notes, *notes))
 
 
 def upscale(asked: Upscale, source: Source) -> dict[str, Any]:
@@ -121,11 +121,6 @@ def refused(error: InvalidParameters, source: str = "init_image") -> InvalidPara
     )
 
 
-def _renamed(note: str) -> str:
-    word, _, rest = note.partition(" ")
-    return f"{NAMES.get(word, word)} {rest}"
-
-
 def _common(asked: Generate, settings: Settings) -> dict[str, Any]:
     given = asked.model_fields_set
     return {
@@ -157,8 +152,3 @@ def _times(words: Mapping[str, Any], edges: Mapping[str, int]) -> float:
 
     shrinking = min(1.0, *times("maximum", math.inf))
     return shrinking if shrinking < 1 else max(1.0, *times("minimum", 0))
-
-
-def _least_strength(steps: int) -> float:
-    """With less no step is run, which models refuse; rounded up to three digits."""
-    return math.ceil(1000 / steps) / 1000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any
 
@@ -11,11 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from server.dialects.krea import translate
 from server.dialects.krea.protocol import Failure
-from server.errors import DarkroomError, Unavailable
+from server.errors import DarkroomError
 from server.http.faces import Render, visit
 from server.http.host import DialectHost
-
-logger = logging.getLogger(__name__)
 
 MEANINGS = {
     400: "Bad request: invalid parameters, or a body that is no JSON.",
@@ -44,8 +41,6 @@ def renderer(host: DialectHost) -> Render:
 
     def render(error: DarkroomError, connection: HTTPConnection) -> Response:
         status = translate.status_of(error)
-        if status >= 500 and not isinstance(error, Unavailable):
-            logger.error("a request failed: %s", error, exc_info=error)
         told = Failure(success=False, error=error.message, duration=since(connection))
         headers = {**host.rate_limit_headers(connection), **error.headers}
         return JSONResponse(told.model_dump(), status, headers=headers)

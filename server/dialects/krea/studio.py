@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from server.dialects.krea import translate
 from server.dialects.krea.protocol import Generated, GenerateRequest
 from server.errors import DarkroomError, ImageNotFound
 from server.http.host import DialectHost
+from server.image_sources import data_uri
 from server.records import JobStatus
 from server.snapshots import JobSnapshot
 
@@ -56,11 +56,11 @@ class Studio:
         try:
             made = job.images[0]
             path = await self._host.service.pictures.file(made["filename"])
-            image = await asyncio.to_thread(_data_uri, path)
+            image = await asyncio.to_thread(_read, path)
         except (IndexError, ImageNotFound, FileNotFoundError):
             raise DarkroomError("The image was deleted before it could be sent.") from None
         return Generated(success=True, image=image, duration=made["seconds"])
 
 
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+def _read(path: Path) -> str:
+    return data_uri(path.read_bytes())

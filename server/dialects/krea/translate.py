@@ -67,11 +67,8 @@ def failure(job: JobSnapshot) -> DarkroomError:
     """Why a job that has ended has no image."""
     if job.status is JobStatus.CANCELLED:
         return JobFailure("The generation was cancelled.")
-    told = job.error or {}
-    message = told.get("message", "")
-    if told.get("code") == OutOfMemory.code:
-        return Unavailable(message)
-    return JobFailure(message)
+    failed = job.failure or JobFailure()
+    return Unavailable(failed.message) if isinstance(failed, OutOfMemory) else failed
 
 
 def progress(job: JobSnapshot) -> dict[str, int] | None:

@@ -11,11 +11,11 @@ from sse_starlette import ServerSentEvent
 
 from server.dialects.openai import refusals, translate
 from server.dialects.openai.partials import Partials
-from server.dialects.openai.prints import Prints, base64_of, kind_of
+from server.dialects.openai.prints import Prints, kind_of
 from server.dialects.openai.protocol import ImageRequest, usage
 from server.errors import ShuttingDown
 from server.http.host import DialectHost
-from server.http.image_formats import converted
+from server.http.image_formats import base64_of, converted
 from server.http.translation import as_ours
 from server.snapshots import JobSnapshot
 

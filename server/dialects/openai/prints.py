@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import re
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from server.dialects.openai.protocol import ImageRequest, OutputFormat
 from server.errors import ImageNotFound
 from server.http.files import derived_file, immutable_file
 from server.http.host import DialectHost
-from server.http.image_formats import converted
+from server.http.image_formats import base64_of, converted
 from server.records import JOB_ID
 from server.snapshots import JobSnapshot
 from server.wording import shortened
@@ -97,11 +96,6 @@ class Prints:
 def kind_of(asked: ImageRequest) -> OutputFormat:
     """The format that a request wants its images in."""
     return asked.output_format or "png"
-
-
-def base64_of(image: bytes) -> str:
-    """An image file in base64."""
-    return base64.b64encode(image).decode("ascii")
 
 
 def _quality(asked: ImageRequest) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from server.errors import (
     DarkroomError,
     InvalidParameters,
     JobAlreadyEnded,
-    JobFailure,
     ModelNotFound,
     Unavailable,
     UnsupportedMediaType,
@@ -53,14 +51,10 @@ DESCRIPTIONS: Mapping[int, str] = {
     503: "The server cannot take it now. `Retry-After` says how long.",
 }
 
-logger = logging.getLogger(__name__)
-
 
 def render(error: DarkroomError, connection: HTTPConnection) -> Response:
-    """The answer to a request that met `error`; what the server is to blame for is logged."""
+    """The answer to a request that met `error`."""
     status = status_of(error)
-    if status >= 500 and not isinstance(error, Unavailable | JobFailure | GenerationTimeout):
-        logger.error("a request failed: %s", error, exc_info=error)
     is_final = status == 409 or (status >= 500 and not isinstance(error, Unavailable))
     headers = {**error.headers, **(ONCE if is_final else {})}
     return JSONResponse(document(error), status, headers=headers)

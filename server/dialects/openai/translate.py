@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from server.dialects.openai.protocol import Edit, ImageRequest, OutputFormat, usage
-from server.errors import DarkroomError, InvalidParameters, JobAlreadyEnded, JobFailure, all_errors
-from server.fitting import Fitted, fit, size_of_ratio
+from server.errors import DarkroomError, InvalidParameters, JobAlreadyEnded
+from server.fitting import Fitted, fit, image_room, placed, ratio_of, size_of_ratio
 from server.generation import MAX_SEED
 from server.image_sources import data_uri
 from server.records import JobStatus
@@ -29,9 +28,6 @@ THEIRS = {
 
 #: Where the parts of a request stand, as the web framework calls it.
 PLACES = ("body", "query", "path", "header")
-
-#: The largest part of a ratio.
-LARGEST_PART = 9999
 
 #: What events and answers say of sizes that are not known.
 AUTO = "auto"
@@ -64,7 +60,7 @@ def parameters(asked: ImageRequest, schema: Mapping[str, Any], size: Size | None
     # LoRAs that would have no effect are refused, not left out: they are why somebody asks.
     loras = [ref.model_dump(exclude_none=True) for ref in asked.loras or ()]
     body = {**fitted.body, **({"loras": loras} if loras else {})}
-    return Fitted(body, tuple(map(_in_their_words, fitted.notes)))
+    return Fitted(body, fitted.notes).in_words(THEIRS)
 
 
 def check_taken(
@@ -85,7 +81,7 @@ def check_taken(
     if has_mask and "mask_image" not in words:
         which = f"; these do: {', '.join(able)}" if able else ", and no other one here does"
         raise refused("mask", f"this model takes no mask{which}")
-    room = words.get("reference_images", {}).get("maxItems", 0) + ("init_image" in words)
+    room = image_room(schema)
     if count > room:
         text = f"this model takes at most {room} of them" if room else "this model takes no images"
         raise refused("image", text)
@@ -100,18 +96,14 @@ def given(images: Sequence[bytes], mask: bytes | None, schema: Mapping[str, Any]
         mask: white where they are to change; None: everywhere.
         schema: the JSON Schema of requests to the model.
     """
-    sources = [data_uri(image) for image in images]
-    first = {"init_image": sources.pop(0)} if "init_image" in schema["properties"] else {}
-    others = {"reference_images": sources} if sources else {}
-    return {**first, **others, **({} if mask is None else {"mask_image": data_uri(mask)})}
+    sources = placed([*map(data_uri, images)], schema)
+    return {**sources, **({} if mask is None else {"mask_image": data_uri(mask)})}
 
 
 def size_like(size: Size, edge: int) -> Size:
     """A size with the shape of an image of this one, and about as many pixels as a square of
     `edge`."""
-    scale = math.ceil(max(size) / LARGEST_PART)
-    ratio = ":".join(str(max(1, side // scale)) for side in size)
-    return size_of_ratio(ratio, edge * edge)
+    return size_of_ratio(ratio_of(size), edge * edge)
 
 
 def written_size(params: Mapping[str, Any]) -> str:
@@ -147,10 +139,8 @@ def check_end(ended: JobSnapshot) -> None:
     """
     if ended.status is JobStatus.CANCELLED:
         raise JobAlreadyEnded(f"The job {ended.job_id} was cancelled.")
-    if ended.status is JobStatus.FAILED:
-        told = ended.error or {}
-        kinds = {kind.code: kind for kind in all_errors(JobFailure)}
-        raise kinds.get(told.get("code", ""), JobFailure)(told.get("message", ""))
+    if ended.failure is not None:
+        raise ended.failure
 
 
 def refused(word: str, text: str, kind: str = "value_error") -> InvalidParameters:
@@ -175,8 +165,3 @@ def _size(written: str | None) -> Size | None:
         return None
     width, _, height = written.partition("x")
     return int(width), int(height)
-
-
-def _in_their_words(note: str) -> str:
-    word, space, rest = note.partition(" ")
-    return f"{THEIRS.get(word, word)}{space}{rest}"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from server.dialects.automatic1111 import samplers, translate
 from server.dialects.automatic1111.prompts import read
 from server.dialects.automatic1111.protocol import Img2Img, Progress, Txt2Img
-from server.errors import GenerationFailed, InvalidParameters, RequestError
+from server.errors import InvalidParameters, RequestError
 from server.records import Job, JobKind, JobStatus
 from server.snapshots import JobSnapshot
 from tests.dialects.automatic1111.recorded import BODIES, IDLE, LIBRECHAT, OPEN_WEBUI, WEBUIAPI
@@ -148,7 +148,7 @@ def test_which_sampler_is_meant(name: str, schedule: str, sampler: str | None) -
 def test_a_sampler_that_the_model_lacks_is_its_own() -> None:
     fitted = translate.parameters(asked(prompt="x", sampler_name="Restart"), RICH)
     assert fitted.body["sampler"] == "dpm++_2m"
-    assert "sampler Restart was changed to dpm++_2m, which this model takes." in fitted.notes
+    assert "sampler_name Restart was changed to dpm++_2m, which this model takes." in fitted.notes
 
 
 def test_a_sampler_that_there_is_nowhere_is_refused() -> None:
@@ -328,12 +328,6 @@ def test_a_stopped_job_is_told_with_what_it_had_made() -> None:
     assert told["all_seeds"] == [7, 8]
     assert told["all_prompts"] == ["x <lora:one:1>"] * 2
     assert (told["infotexts"], told["warnings"]) == ([], ["a note"])
-
-
-def test_a_failed_job_is_an_error_of_its_kind() -> None:
-    error = {"code": "generation_failed", "message": "it broke"}
-    with pytest.raises(GenerationFailed, match="it broke"):
-        translate.check_end(snapshot(status=JobStatus.FAILED, error=error))
 
 
 def test_given_images_are_not_echoed_unless_asked_for() -> None:

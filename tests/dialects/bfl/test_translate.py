@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from server.dialects.bfl import photograph, task, translate
+from server.dialects.bfl import task, translate
 from server.dialects.bfl.protocol import Order
 from server.dialects.bfl.vocabulary import DOCUMENT, OWN
 from server.errors import InvalidParameters
@@ -142,18 +142,6 @@ def test_our_places_in_their_words() -> None:
         ["body", "input_image_2"],
         ["body", "x"],
     ]
-
-
-@pytest.mark.parametrize(("orientation", "size"), [(1, (8, 4)), (3, (8, 4)), (6, (4, 8))])
-def test_the_size_of_an_image_is_that_of_what_is_seen(
-    orientation: int, size: tuple[int, int]
-) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    written = BytesIO()
-    Image.new("RGB", (8, 4)).save(written, "JPEG", exif=exif)
-    assert photograph.size_of(written.getvalue()) == size
-    assert photograph.size_of(b"no image") is None
 
 
 def test_the_given_images_shape_is_kept() -> None:
