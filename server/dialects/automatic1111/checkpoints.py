@@ -65,5 +65,7 @@ class Checkpoints:
         Raises:
             ModelNotFound
         """
+        if name == title((await self.in_use()).card):
+            return  # clients send all settings back to change one: that chooses nothing
         named = self.find(name).named
         await asyncio.to_thread(self._host.service.memory.remember, self._key, named)

@@ -29,7 +29,7 @@ def opened(given: str, word: str, max_pixels: int | None = None) -> Iterator[Ima
         InvalidParameters: it is no PNG, JPEG or WebP, is damaged, or too large.
     """
     # Here, because most servers never get an image and start smaller without it.
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         data = decode(image_source(given))
@@ -40,7 +40,9 @@ def opened(given: str, word: str, max_pixels: int | None = None) -> Iterator[Ima
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - Pillow raises anything on damaged files
-        reason = shortened(str(error) or type(error).__name__)
+        is_other = isinstance(error, UnidentifiedImageError)
+        told = "it is no PNG, JPEG or WebP" if is_other else str(error) or type(error).__name__
+        reason = shortened(told)
         problem = {
             "loc": ["body", word],
             "msg": f"Invalid encoded image: {reason}",

@@ -26,7 +26,7 @@ def ours(mask: bytes, size: Size) -> bytes:
         InvalidParameters: it is no PNG, has no transparency, or is not as large as the image.
     """
     # Here, because most servers never get a mask and start smaller without it.
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     found = size_of(mask)
     if found is None:
@@ -39,9 +39,11 @@ def ours(mask: bytes, size: Size) -> bytes:
             return _white_where_transparent(image)
     except (InvalidParameters, MemoryError):
         raise
+    except UnidentifiedImageError:
+        raise refused("mask", "this is no PNG") from None
     except Exception as error:  # noqa: BLE001 - Pillow raises anything on damaged files
         reason = shortened(str(error) or type(error).__name__)
-        raise refused("mask", f"this is no PNG, or a damaged one: {reason}") from None
+        raise refused("mask", f"this is a damaged PNG: {reason}") from None
 
 
 def _white_where_transparent(image: Image) -> bytes:

@@ -68,6 +68,14 @@ def test_a_model_is_chosen_by_any_of_its_names(server: LiveServer, name: str) ->
     assert model_of(server.client) == name
 
 
+def test_settings_that_are_sent_back_as_they_are_choose_nothing(server: LiveServer) -> None:
+    server.client.post(OPTIONS, json={"sd_model_checkpoint": "anything-v5"})
+    options = server.client.get(OPTIONS).json()
+    assert server.client.post(OPTIONS, json=options).status_code == 200
+    assert server.client.get(OPTIONS).json() == options
+    assert model_of(server.client) == "anything-v5"
+
+
 def test_other_settings_change_nothing(server: LiveServer) -> None:
     before = server.client.get(OPTIONS).json()
     sent = {"sd_vae": "none.pt", "unknown": [1], "sd_model_checkpoint": None}

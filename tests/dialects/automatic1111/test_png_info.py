@@ -96,3 +96,4 @@ def test_what_is_no_image_is_refused(server: LiveServer, image: str) -> None:
     [problem] = answer.json()["detail"]
     assert problem["loc"] == ["body", "image"]
     assert problem["msg"].startswith("Invalid encoded image: ")
+    assert "BytesIO" not in problem["msg"]
