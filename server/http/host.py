@@ -29,9 +29,6 @@ from server.snapshots import JobSnapshot
 #: What families of upscalers can do.
 UPSCALE = "upscale"
 
-#: What families of upscalers can do.
-UPSCALE = "upscale"
-
 
 class DialectHost:
     """The server, for one dialect.
@@ -182,11 +179,6 @@ class DialectHost:
         own = {card.id: card.id for card in cards}
         others = {alias: card.id for card in cards for alias in card.aliases}
         return {**others, **own, **self.entry.aliases}
-
-    def upscalers(self) -> list[ModelCard]:
-        """The models that make a given image larger."""
-        cards = self.service.catalog.cards()
-        return [card for family, card in cards if UPSCALE in family.capabilities]
 
     def upscalers(self) -> list[ModelCard]:
         """The models that make a given image larger."""

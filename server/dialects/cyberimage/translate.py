@@ -8,14 +8,21 @@ from typing import Any
 
 from server.dialects.cyberimage import asked
 from server.dialects.cyberimage.asked import OURS, Asked
-from server.dialects.cyberimage.progress import STATUS, failure, message, progress
+from server.dialects.cyberimage.progress import (
+    STATUS,
+    failure,
+    flags,
+    generated,
+    message,
+    progress,
+)
 from server.dialects.cyberimage.protocol import GenerateRequest, Settings
 from server.enrichment.enricher import Enriched
 from server.errors import ImageNotFound
 from server.fitting import Fitted, fit
 from server.jobs.manager import QueueState
 from server.jobs.statistics import Statistics
-from server.records import JOB_ID, Job, JobStatus
+from server.records import JOB_ID, Job, JobStatus, iso, submitted_at
 from server.snapshots import JobSnapshot
 from server.wording import shortened
 
@@ -87,17 +94,38 @@ def job_state(job: Job, snapshot: JobSnapshot, model_id: str) -> dict[str, Any]:
     return {
         "id": job.id,
         "status": word,
-        "model_id": model_id,
-        "prompt": wish.prompt,
-        "negative_prompt": wish.negative_prompt,
-        "settings": wish.settings,
+        **_shown(wish),
         "created_at": second(snapshot.created_at),
         "started_at": second(snapshot.started_at),
         "completed_at": second(snapshot.finished_at),
         "message": message(snapshot, shown),
         "progress": shown,
-        "images": [_job_image(image, job, model_id) for image in snapshot.images],
+        "images": [
+            _job_image(image, asked.of_image(image, job, model_id), job.num_images)
+            for image in snapshot.images
+        ],
         **({"error_message": failure(snapshot)} if word == "failed" else {}),
+    }
+
+
+def forgotten_state(images: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A job that is forgotten, as far as its images tell; their model by its id.
+
+    Args:
+        images: them, at least one, as our own API shows them.
+    """
+    first, last = images[0], images[-1]
+    wish = asked.of_image(first, None, first["model"])
+    return {
+        "id": first["job_id"],
+        "status": STATUS[JobStatus.COMPLETED],
+        **_shown(wish),
+        "created_at": second(iso(submitted_at(first["job_id"]))),
+        "started_at": None,
+        "completed_at": second(last["created_at"]),
+        "message": generated(len(images)),
+        "progress": flags(STATUS[JobStatus.COMPLETED], first.get("steps"), first.get("steps")),
+        "images": [_job_image(image, wish, last["index"] + 1) for image in images],
     }
 
 
@@ -170,14 +198,18 @@ def second(moment: str | None) -> str | None:
     return None if moment is None else f"{moment[:19]}Z"
 
 
-def _job_image(image: Mapping[str, Any], job: Job, model_id: str) -> dict[str, Any]:
-    wish = asked.of_image(image, job, model_id)
+def _shown(wish: Asked) -> dict[str, Any]:
+    words = ("model_id", "prompt", "negative_prompt", "settings")
+    return {word: getattr(wish, word) for word in words}
+
+
+def _job_image(image: Mapping[str, Any], wish: Asked, total: int) -> dict[str, Any]:
     name, created = image_id(image), second(image["created_at"]) or ""
     return {
         "id": name,
         "file_path": f"{created[:10].replace('-', '/')}/{name}.png",
         "created_at": created,
-        "metadata": _made(image, wish, job.num_images),
+        "metadata": _made(image, wish, total),
     }
 
 
