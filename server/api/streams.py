@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sse_starlette import ServerSentEvent
+from starlette.requests import Request
 from starlette.responses import Response
 
 from server.api.dependencies import LastEventId, OpenStreams, Service
@@ -18,6 +19,7 @@ from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import JobNotFound, TooManyStreams
 from server.http.access import needs
+from server.http.guard import Guard, Item
 from server.http.routes import router as guarded_router
 from server.http.sse import EventStream
 from server.records import ImageRecord, image_object
@@ -48,10 +50,10 @@ def _events(schema: str, example_id: str) -> dict[int | str, dict[str, Any]]:
     responses=_events("Snapshot", "20260121_115610_abcd1234:1.7"),
 )
 @needs(Scope.READ)
-async def follow_jobs(service: Service, streams: OpenStreams) -> EventStream:
+async def follow_jobs(request: Request, service: Service, streams: OpenStreams) -> EventStream:
     """Streams the snapshots of all live jobs: the current ones at once, then each job's newest.
     The stream ends with the server. An event's id is `{job_id}:{attempt}.{seq}`."""
-    return EventStream(_all_jobs(service.watch_jobs()), streams)
+    return EventStream(_all_jobs(_permitted(request, service.watch_jobs())), streams)
 
 
 @router.get(
@@ -62,13 +64,13 @@ async def follow_jobs(service: Service, streams: OpenStreams) -> EventStream:
 )
 @needs(Scope.READ)
 async def follow_gallery(
-    service: Service, streams: OpenStreams, last_event_id: LastEventId
+    request: Request, service: Service, streams: OpenStreams, last_event_id: LastEventId
 ) -> EventStream:
     """Streams every new image as `/api/images` shows it. An event's id is the image's number: a
     client that reconnects with `Last-Event-ID` gets what it missed, a first connection nothing
     old. The stream ends with the server."""
     images = await service.watch_images(_row_number(last_event_id))
-    return EventStream(_new_images(images), streams)
+    return EventStream(_new_images(_permitted(request, images)), streams)
 
 
 @router.get(
@@ -83,7 +85,11 @@ async def follow_gallery(
 )
 @needs(Scope.READ)
 async def follow_job(
-    service: Service, streams: OpenStreams, last_event_id: LastEventId, job_id: str
+    request: Request,
+    service: Service,
+    streams: OpenStreams,
+    last_event_id: LastEventId,
+    job_id: str,
 ) -> Response:
     """Streams the job's current snapshot at once, then the newest whenever the client is ready to
     read: a slow one skips steps. The last event has a terminal status; then the stream ends. An
@@ -91,7 +97,14 @@ async def follow_job(
     _, snapshot = await service.job(job_id)
     if snapshot.status.ended and last_event_id == snapshot.revision:
         return Response(status_code=204)
-    return EventStream(_one_job(await service.watch(job_id)), streams)
+    snapshots = _permitted(request, await service.watch(job_id))
+    return EventStream(_one_job(snapshots), streams)
+
+
+def _permitted(request: Request, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+    """What the caller may see, until their key is revoked."""
+    guard: Guard = request.app.state.guard
+    return guard.while_admitted(request, Scope.READ, items)
 
 
 async def _one_job(snapshots: AsyncIterator[JobSnapshot]) -> AsyncIterator[ServerSentEvent]:

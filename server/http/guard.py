@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import time
+from collections.abc import AsyncIterator
+from typing import Protocol, TypeVar
 
 from starlette.requests import HTTPConnection
 
 from server.callers import Caller, Scope
 from server.config import Settings
-from server.errors import BodyTooLarge
+from server.errors import BodyTooLarge, RequestError, Unavailable
 from server.http.access import SMALL_BODY, Access
 from server.http.auth import address_of, need
+
+#: Seconds for which nobody asks again whether a caller may still read a stream: each time costs a
+#: look at the database.
+RECHECK = 1.0
+
+Item = TypeVar("Item")
 
 
 class Identifies(Protocol):
@@ -56,6 +64,20 @@ class Guard:
         connection.state.caller = caller
         return caller
 
+    async def while_admitted(
+        self, connection: HTTPConnection, scope: Scope, items: AsyncIterator[Item]
+    ) -> AsyncIterator[Item]:
+        """What is sent over a connection that stays open, until its caller may not have it any
+        more: their key was revoked, or the first one was made and they have none. `RECHECK` seconds
+        may pass until that is noticed; while nothing is sent, nothing is."""
+        checked = time.monotonic()
+        async for item in items:
+            if time.monotonic() - checked >= RECHECK:
+                if not await self._is_still_admitted(connection, scope):
+                    return
+                checked = time.monotonic()
+            yield item
+
     def body_limit(self, access: Access) -> int:
         """How many bytes the body of a request to such a route may have."""
         most = self._settings.max_body_bytes
@@ -67,6 +89,15 @@ class Guard:
         return BodyTooLarge(
             f"The body is larger than {self.body_limit(access)} bytes, the limit{setting}."
         )
+
+    async def _is_still_admitted(self, connection: HTTPConnection, scope: Scope) -> bool:
+        try:
+            await self.admit(connection, Access(scope))
+        except RequestError:
+            return False
+        except Unavailable:  # nobody can tell now
+            return True
+        return True
 
     def _asked(self, access: Access) -> Scope | None:
         if access.is_image and not self._settings.images_need_key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -17,7 +17,7 @@ from server.errors import DarkroomError
 from server.http import routes, waiting
 from server.http.access import Access
 from server.http.faces import Render, refuse, visit
-from server.http.guard import Guard, caller_of, was_admitted
+from server.http.guard import Guard, Item, caller_of, was_admitted
 from server.http.rate_limit import RateLimiter
 from server.http.sse import Streams
 from server.jobs.submission import Unrunnable
@@ -92,6 +92,13 @@ class DialectHost:
             KeyMissing, KeyRefused, TooManyFailures, ScopeMissing
         """
         await self._guard.admit(connection, Access(scope))
+
+    def while_admitted(
+        self, connection: HTTPConnection, scope: Scope, items: AsyncIterator[Item]
+    ) -> AsyncIterator[Item]:
+        """What a stream or a socket is sent, until its caller's key is revoked; see
+        `Guard.while_admitted`."""
+        return self._guard.while_admitted(connection, scope, items)
 
     # --- jobs ------------------------------------------------------------------------------
 

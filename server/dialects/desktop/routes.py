@@ -107,8 +107,6 @@ def _add_socket(router: APIRouter, host: DialectHost) -> None:
             with host.streams.place():
                 if await host.accept(websocket, Scope.READ):
                     jobs = host.service.watch_jobs()
-                    await broadcast(
-                        websocket, host.while_admitted(websocket, Scope.READ, jobs)
-                    )
+                    await broadcast(websocket, host.while_admitted(websocket, Scope.READ, jobs))
         except TooManyStreams as error:
             await refuse(error, websocket.scope, websocket.receive, websocket.send)
