@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
@@ -92,19 +93,35 @@ def add(router: APIRouter, host: DialectHost) -> None:
         await host.service.pictures.delete((await numbered(number)).filename)
         return Deleted()
 
-    @router.get(
-        "/generated/image_{number}.png",
-        summary="An image's file",
-        response_class=Response,
-        responses={
+    _add_files(router, host, numbered)
+
+
+def _add_files(
+    router: APIRouter, host: DialectHost, numbered: Callable[[str], Awaitable[ImageRecord]]
+) -> None:
+    described: dict[str, Any] = {
+        "response_class": Response,
+        "responses": {
             200: {"description": "The PNG, its recipe inside.", "content": {"image/png": {}}},
             **refusals(404, 416),
         },
-    )
-    @router.head("/generated/image_{number}.png", include_in_schema=False)
-    @serves_image
-    async def file(request: Request, number: Number) -> Response:
-        """Serves the file behind `filePath` and `url`. It never changes."""
-        record = await numbered(number)
-        path = await host.service.pictures.file(record.filename)
+    }
+
+    async def sent(request: Request, filename: str) -> Response:
+        path = await host.service.pictures.file(filename)
         return await immutable_file(request, path, "image/png")
+
+    # Anybody can count: unlike a name, a number does not stand for the right to see an image.
+    @router.get("/generated/image_{number}.png", summary="An image's file", **described)
+    @router.head("/generated/image_{number}.png", include_in_schema=False)
+    @needs(Scope.READ)
+    async def file(request: Request, number: Number) -> Response:
+        """Serves the file behind `filePath`. It never changes."""
+        return await sent(request, (await numbered(number)).filename)
+
+    @router.get("/generated/{filename}", summary="An image's file, by its name", **described)
+    @router.head("/generated/{filename}", include_in_schema=False)
+    @serves_image
+    async def named(request: Request, filename: str) -> Response:
+        """Serves the file behind `url`. It never changes."""
+        return await sent(request, filename)

@@ -24,7 +24,7 @@ MIN_EDGE, MAX_EDGE, MAX_STEPS = 64, 4096, 150
 SUNSET = "A beautiful sunset over mountains"
 WHEN = "2026-01-02T10:00:00.000Z"
 FILE_PATH = "/generated/image_1.png"
-URL = f"http://127.0.0.1:8000{FILE_PATH}"
+URL = "http://127.0.0.1:8000/generated/20260102_095957_abcd1234_0.png"
 
 #: An image of one pixel, to try requests with.
 PIXEL = (

@@ -18,8 +18,10 @@ from server.http.host import DialectHost
 from server.image_sources import data_uri
 from server.inputs import ImageRefused, decode, size_of
 
-#: A `filePath` of ours, however its beginning is written.
-FILE_PATH = re.compile(r"(?:\./|/)?generated/image_(\d{1,18})\.png")
+#: A `filePath` of ours, however its beginning is written, or what a `url` of ours has in its place.
+FILE_PATH = re.compile(
+    r"(?:\./|/)?generated/(?:image_(\d{1,18})\.png|(\d{8}_\d{6}_[0-9a-f]{8}_\d{1,3}\.png))"
+)
 
 #: The beginning of a data URI in base64, with any parameters.
 DATA = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
@@ -55,8 +57,10 @@ class Sources:
             InvalidParameters: it names nothing that may be read.
         """
         base = f"{self._host.base_url(connection)}/"
-        if number := FILE_PATH.fullmatch(text.removeprefix(base)):
-            record = await self._host.service.pictures.numbered(int(number[1]))
+        if ours := FILE_PATH.fullmatch(text.removeprefix(base)):
+            number, name = ours.groups()
+            pictures = self._host.service.pictures
+            record = await (pictures.named(name) if name else pictures.numbered(int(number)))
             return Source(record.filename, (record.width, record.height))
         try:
             return await asyncio.to_thread(self._read, text)

@@ -82,7 +82,6 @@ def generation(image: Mapping[str, Any], base: str) -> Generation:
         image: the object of `/api/images`.
         base: the server's address, without a slash at the end.
     """
-    path = f"/generated/image_{image['id']}.png"
     return Generation(
         id=image["id"],
         prompt=image["prompt"],
@@ -94,8 +93,8 @@ def generation(image: Mapping[str, Any], base: str) -> Generation:
             cfg_scale=image.get("cfg_scale", 0),
             seed=image["seed"],
         ),
-        file_path=path,
-        url=f"{base}{path}",
+        file_path=f"/generated/image_{image['id']}.png",
+        url=f"{base}/generated/{image['filename']}",
         seed=image["seed"],
         task_id=image["job_id"],
         created=image["created_at"],

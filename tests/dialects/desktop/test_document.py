@@ -64,7 +64,8 @@ def test_text_to_image(client: httpx.Client) -> None:
     assert (data["prompt"], data["seed"]) == (SUNSET, 42)
     assert data["created_at"] == data["createdAt"] and data["created_at"].endswith("Z")
     assert data["filePath"] == f"/generated/image_{data['id']}.png"
-    assert data["url"] == f"{str(client.base_url).rstrip('/')}{data['filePath']}"
+    base = str(client.base_url).rstrip("/")
+    assert data["url"] == f"{base}/generated/{data['taskId']}_0.png"
     image = picture(client, data["url"])
     assert image.size == (512, 512)
     assert image.getpixel((0, 256)) == left_edge(SUNSET)

@@ -276,11 +276,23 @@ def test_a_key_that_only_reads(guarded: LiveServer) -> None:
 def test_a_rate_limit(guarded: LiveServer) -> None:
     key = {"x-key": guarded.service.keys.add("busy")}
     body = {"prompt": "hills", "width": 64, "height": 64, "steps": 1}
-    made = guarded.client.post(GENERATE, headers=key, json=body).json()["data"]
+    assert guarded.client.post(GENERATE, headers=key, json=body).status_code == 200
     answer = guarded.client.post(GENERATE, headers=key, json=body)
     failure(answer, 429, "RATE_LIMITED")
     assert int(answer.headers["retry-after"]) > 0
-    assert guarded.client.get(made["url"]).status_code == 200, "an image's name is the capability"
+
+
+def test_without_a_key_an_image_is_seen_by_its_name_and_not_by_its_number(
+    guarded: LiveServer,
+) -> None:
+    key = {"x-key": guarded.service.keys.add("painter")}
+    body = {"prompt": "hills", "width": 64, "height": 64, "steps": 1}
+    made = guarded.client.post(GENERATE, headers=key, json=body).json()["data"]
+    for way in ("GET", "HEAD"):
+        assert guarded.client.request(way, made["filePath"]).status_code == 401
+    shown = guarded.client.get(made["filePath"], headers=key)
+    assert shown.content.startswith(b"\x89PNG")
+    assert guarded.client.get(made["url"]).content == shown.content
 
 
 def test_the_example_images_are_images(server: LiveServer) -> None:

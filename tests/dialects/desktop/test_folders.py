@@ -76,11 +76,12 @@ def test_a_data_uri_of_any_kind(server: LiveServer) -> None:
         "generated/image_{id}.png",
         "./generated/image_{id}.png",
         "http://127.0.0.1:{port}/generated/image_{id}.png",
+        "http://127.0.0.1:{port}/generated/{taskId}_0.png",
     ],
 )
 def test_an_image_of_ours_however_it_is_written(server: LiveServer, written: str) -> None:
     data, _ = generated(server)
-    answer = transformed(server, written.format(id=data["id"], port=server.port))
+    answer = transformed(server, written.format(port=server.port, **data))
     assert answer.status_code == 200, answer.text
 
 

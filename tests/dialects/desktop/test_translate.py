@@ -165,7 +165,7 @@ def test_an_image_in_their_words() -> None:
         "prompt": "A beautiful sunset",
         "parameters": {"width": 512, "height": 384, "steps": 25, "cfgScale": 7.5, "seed": 42},
         "filePath": "/generated/image_7.png",
-        "url": "http://127.0.0.1:8000/generated/image_7.png",
+        "url": "http://127.0.0.1:8000/generated/20260102_095957_abcd1234_0.png",
         "seed": 42,
         "taskId": "20260102_095957_abcd1234",
         "createdAt": "2026-01-02T10:00:00.000Z",
