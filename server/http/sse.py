@@ -77,7 +77,13 @@ class EventStream(EventSourceResponse):
     """Sends events one by one: the next is asked for when the previous has been handed to the
     connection, so that a slow reader holds back its own stream and nothing piles up."""
 
-    def __init__(self, events: AsyncIterator[ServerSentEvent], streams: Streams) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[ServerSentEvent],
+        streams: Streams,
+        farewell: ServerSentEvent | None = None,
+    ) -> None:
+        """`farewell`: the last event of a stream that the server's own end breaks off."""
         super().__init__(
             events,
             headers=HEADERS,
@@ -86,6 +92,7 @@ class EventStream(EventSourceResponse):
             send_timeout=SEND_TIMEOUT,
         )
         self._streams = streams
+        self._farewell = b"" if farewell is None else farewell.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_complete = False
@@ -102,12 +109,12 @@ class EventStream(EventSourceResponse):
                 logger.info("closed a stream whose client read nothing for %s s", SEND_TIMEOUT)
                 return
             if not is_complete:
-                await _complete(send)
+                await _complete(send, self._farewell)
 
 
-async def _complete(send: Send) -> None:
+async def _complete(send: Send, farewell: bytes) -> None:
     """End a stream that the server's own end broke off; without it clients see a broken answer.
     A client that does not read is not waited for."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send({"type": "http.response.body", "body": farewell, "more_body": False})

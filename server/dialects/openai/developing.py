@@ -54,6 +54,10 @@ class Developing:
             if not is_over:
                 await asyncio.shield(self._host.leave(self._job_id))
 
+    def farewell(self) -> ServerSentEvent:
+        """The last event where the server stops before the job has ended."""
+        return _event("error", refusals.document(self._stopping()))
+
     async def _followed(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """
         Raises:
@@ -74,9 +78,10 @@ class Developing:
             if snapshot.status.ended:
                 translate.check_end(snapshot)
                 return
-        raise ShuttingDown(
-            f"The server stops; the job {self._job_id} goes on after its next start."
-        )
+        raise self._stopping()
+
+    def _stopping(self) -> ShuttingDown:
+        return ShuttingDown(f"The server stops; the job {self._job_id} goes on if it has begun.")
 
     async def _next(self, snapshots: AsyncIterator[JobSnapshot]) -> JobSnapshot | None:
         """The next one; None after the last."""

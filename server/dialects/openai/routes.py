@@ -69,7 +69,7 @@ def _add_images(router: APIRouter, host: DialectHost) -> None:
     ) -> Response:
         if asked.stream:
             developing = Developing(host, prints, kind, asked, accepted.job_id)
-            return EventStream(developing.events(), host.streams)
+            return EventStream(developing.events(), host.streams, developing.farewell())
         ended = await host.finished(request, accepted.job_id)
         return JSONResponse(await prints.answer(request, asked, ended))
 

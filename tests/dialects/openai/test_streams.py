@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from httpx_sse import connect_sse
 
 from tests.dialects.openai.asking import GENERATIONS, events, opened, refused
-from tests.serving import LiveServer, until
+from tests.serving import PATIENCE, LiveServer, live_server, until
 
 ASKED: dict[str, Any] = {"prompt": "a teal boat", "model": "slow", "stream": True}
 PARTIAL, COMPLETED = "image_generation.partial_image", "image_generation.completed"
@@ -80,6 +81,18 @@ def test_a_cancel_is_the_last_event(server: LiveServer) -> None:
         assert server.client.post(f"/api/jobs/{newest(server)['job_id']}/cancel").status_code == 200
         [(name, event)] = told.result()
     assert (name, event["error"]["code"]) == ("error", "cancelled")
+
+
+def test_the_end_of_the_server_is_the_last_event(tmp_path: Path, plugin_folder: Path) -> None:
+    settings = {"plugin_folder": plugin_folder, "on_start": "pause"}
+    with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=PATIENCE) as client:
+        with live_server(tmp_path / "data", **settings) as running:
+            url = str(running.client.base_url.join(GENERATIONS))
+            body = {"prompt": "red", "model": "colours", "stream": True}
+            told = pool.submit(events, client, url, json=body)
+            until(lambda: running.client.get("/api/jobs").json()["jobs"] != [])
+        [(name, event)] = told.result()
+    assert (name, event["error"]["code"]) == ("error", "shutting_down")
 
 
 def test_what_is_refused_is_no_stream(server: LiveServer) -> None:
