@@ -14,7 +14,7 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Select, Text, cast, select
 
@@ -23,6 +23,9 @@ from server.errors import ImageNotFound, InvalidParameters, StorageFailed
 from server.generation import AnyParams, ImageParams
 from server.storage import write_whole
 from server.wording import shortened
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PREFIX = "input:"
 NAME = re.compile(r"input:[0-9a-f]{64}")
@@ -252,15 +255,22 @@ def decode(data_uri: str) -> bytes:
 def size_of(image: bytes) -> tuple[int, int] | None:
     """Width and height of an image as it is looked at, read from its header; None when that tells
     none, which is told when it is examined. Blocks."""
-    from PIL import ExifTags, Image
+    from PIL import Image
 
     try:
         with Image.open(BytesIO(image), formats=FORMATS) as opened:
-            # Of a PNG whose header has no EXIF, Pillow would decode everything to look for more.
-            has_exif = opened.format != "PNG" or "exif" in opened.info
-            exif = opened.getexif() if has_exif else {}
-            lies = exif.get(ExifTags.Base.Orientation, 1) in range(5, 9)
-            width, height = opened.size
+            return upright_size(opened)
     except Exception:  # noqa: BLE001 - Pillow raises anything on damaged files
         return None
+
+
+def upright_size(image: Image) -> tuple[int, int]:
+    """Width and height of an opened image as it is looked at; its pixels are not decoded."""
+    from PIL import ExifTags
+
+    # Of a PNG whose header has no EXIF, Pillow would decode everything to look for more.
+    has_exif = image.format != "PNG" or "exif" in image.info
+    exif = image.getexif() if has_exif else {}
+    lies = exif.get(ExifTags.Base.Orientation, 1) in range(5, 9)
+    width, height = image.size
     return (height, width) if lies else (width, height)

@@ -40,7 +40,8 @@ from server.pictures import Pictures
 from server.plugins.manager import PluginManager
 from server.plugins.types import Executor
 from server.records import ImageRecord, Job, JobStatus, Origin
-from server.residency import ModelStatus, Residency
+from server.residency import Residency
+from server.served_models import ServedModels
 from server.snapshots import JobSnapshot, ModelState, PluginFault
 from server.storage import ImageFiles
 from server.webhooks.store import WebhookStore
@@ -127,6 +128,9 @@ class GenerationService:
         self._residency.downloading = self.manager.downloads.__contains__
         self.memory = Memory(self._database)
         self._residency.recall(self.memory)
+        self.models = ServedModels(
+            self._residency, self._executor, self.manager.downloads, self.memory
+        )
         self._gallery.sweep()
         self._store.recover()
 
@@ -163,6 +167,7 @@ class GenerationService:
         caller: Caller = LOCAL,
         origin: Origin = NO_ORIGIN,
         folder: str | None = None,
+        room: contextlib.AbstractContextManager[None] | None = None,
     ) -> JobSnapshot:
         """Accept a request; when this returns, the job is on the disk and will end.
 
@@ -173,12 +178,14 @@ class GenerationService:
             caller: who asks, and how many jobs of theirs may wait.
             origin: the API that the request came through; its `client` becomes the caller.
             folder: where its images are stored, see `Job`; None: with all others.
+            room: entered while a sound request becomes a new job; what it raises refuses that.
 
         Raises:
             InvalidParameters, IdempotencyConflict, QueueFull, QuotaExceeded, ShuttingDown
         """
         origin = replace(origin, client=caller.id)
-        asked = Asked(origin, caller.max_queued, idempotency_key, folder)
+        room = room or contextlib.nullcontext()
+        asked = Asked(origin, caller.max_queued, idempotency_key, folder, room)
         return await self._intake.submit(body, asked)
 
     async def submit_failed(
@@ -333,43 +340,6 @@ class GenerationService:
         say, which may be `auto`."""
         return self._executor.device or self.settings.device
 
-    def models(self) -> list[ModelStatus]:
-        """Every model and its state. Blocks."""
-        return self._residency.all()
-
-    def model(self, name: str) -> ModelStatus:
-        """One model and its state. Blocks.
-
-        Raises:
-            ModelNotFound
-        """
-        return self._residency.status(name)
-
-    async def load(self, model: str) -> ModelStatus:
-        """Load a model when nothing runs; its files are downloaded first where they are missing.
-        One that makes images from words becomes the current model, also after a restart.
-
-        Raises:
-            ModelNotFound
-        """
-        card_id = await self._residency.choose(model, self.memory)
-        missing = await self.manager.downloads.missing(card_id)
-        self.manager.downloads.want(card_id if missing else None)
-        if not missing:
-            self._executor.load(card_id)
-        return await asyncio.to_thread(self._residency.status, card_id)
-
-    async def unload(self, model: str) -> ModelStatus:
-        """Free this model's memory when nothing runs; a download that only `load` wanted stops.
-
-        Raises:
-            ModelNotFound
-        """
-        card_id = self.catalog.find(model)[1].id
-        self.manager.downloads.unwant(card_id)
-        self._executor.unload(card_id)
-        return await asyncio.to_thread(self._residency.status, card_id)
-
     # --- inside ----------------------------------------------------------------------------
 
     def _retain(self) -> None:
@@ -395,6 +365,4 @@ class GenerationService:
         self.plugins.fault(self.plugins.provider(family), message)
 
     def _fetched(self, model: str, failure: JobFailure | None) -> None:
-        self._residency.fetched(model, failure)
-        if self.manager.downloads.unwant(model) and failure is None:
-            self._executor.load(model)
+        self.models.fetched(model, failure)

@@ -59,7 +59,7 @@ def _answer(service: GenerationService, family: ModelFamily, card: ModelCard) ->
             "capabilities": sorted(family.capabilities),
             "loras": loras,
             "available_loras": loras,
-            "models": [_model(status) for status in service.models()],
+            "models": [_model(status) for status in service.models.all()],
             "plugins": [_plugin(record) for record in service.plugins.records()],
         }
     )

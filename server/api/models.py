@@ -23,7 +23,7 @@ router = guarded_router(tags=["models"])
 async def list_models(service: Service) -> JSONResponse:
     """Lists every model with its state, the reason where it cannot be used, and the bytes of its
     weights in memory and on the disk."""
-    models = await asyncio.to_thread(service.models)
+    models = await asyncio.to_thread(service.models.all)
     return JSONResponse({"models": [asdict(status) for status in models]})
 
 
@@ -56,7 +56,7 @@ async def load_model(service: Service, model: str) -> JSONResponse:
     """Makes this model the one that requests without `model` go to, also after a restart, and
     loads it as soon as nothing runs; it is downloaded first where it is missing. A model that makes
     no images from words, like an upscaler, is loaded only."""
-    return JSONResponse(asdict(await service.load(model)), status_code=202)
+    return JSONResponse(asdict(await service.models.load(model)), status_code=202)
 
 
 @router.post(
@@ -69,4 +69,4 @@ async def load_model(service: Service, model: str) -> JSONResponse:
 async def unload_model(service: Service, model: str) -> JSONResponse:
     """Frees the model's memory as soon as nothing runs, and stops its download unless jobs wait
     for it. The current model stays the same."""
-    return JSONResponse(asdict(await service.unload(model)), status_code=202)
+    return JSONResponse(asdict(await service.models.unload(model)), status_code=202)

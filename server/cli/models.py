@@ -149,9 +149,9 @@ def _catalog(settings: Settings) -> ModelCatalog:
 
 
 def _models(settings: Settings) -> list[ModelStatus]:
-    from server.app import create_service
+    from server.residency import Residency
 
-    return create_service(settings).models()
+    return Residency(_catalog(settings)).all()
 
 
 def _print_table(found: list[ModelStatus]) -> None:

@@ -140,7 +140,7 @@ async def _settled(service: GenerationService) -> ModelStatus:
     """The current model, once it is loaded or will not be."""
     coming = {"loading", "on_disk"} if service.settings.preload else {"loading"}
     while True:
-        models = await asyncio.to_thread(service.models)
+        models = await asyncio.to_thread(service.models.all)
         model = next(model for model in models if model.current)
         if model.state not in coming:
             return model

@@ -37,8 +37,8 @@ class DialectHost:
         name: the dialect's.
         entry: its table `[dialects.NAME]`.
         options: what that table holds besides, as the dialect's own class has it; None without one.
-        service: jobs, and with `service.pictures`, `service.catalog` and `service.loras` the
-            gallery, the models and the LoRAs.
+        service: jobs, and with `service.pictures`, `service.models`, `service.catalog` and
+            `service.loras` the gallery, the models, what they take, and the LoRAs.
         streams: room for event streams.
     """
 
@@ -112,7 +112,8 @@ class DialectHost:
         idempotency_key: str | None = None,
         folder: str | None = None,
     ) -> JobSnapshot:
-        """Submit a job for the caller of a request. Counts towards their rate limit if accepted.
+        """Submit a job for the caller of a request. Counts towards their rate limit if accepted; a
+        repeat that returns the first job does not.
 
         Args:
             connection: the request, admitted by its route or by `accept`.
@@ -127,10 +128,14 @@ class DialectHost:
         """
         caller = caller_of(connection)
         origin = Origin(self.name, caller.id, named, request or {})
-        with self._limiter.place(self.name, caller):
-            return await self.service.submit(
-                body, idempotency_key=idempotency_key, caller=caller, origin=origin, folder=folder
-            )
+        return await self.service.submit(
+            body,
+            idempotency_key=idempotency_key,
+            caller=caller,
+            origin=origin,
+            folder=folder,
+            room=self._limiter.place(self.name, caller),
+        )
 
     async def submit_failed(
         self,

@@ -12,7 +12,8 @@ import pytest
 from server.app import create_service
 from server.cli import serve, sessions
 from server.config import Settings
-from server.listeners import listen
+from server.listeners import Listeners, listen
+from server.residency import Residency
 
 
 def test_a_server_says_that_its_model_is_not_downloaded(
@@ -20,8 +21,14 @@ def test_a_server_says_that_its_model_is_not_downloaded(
 ) -> None:
     monkeypatch.setenv("DARKROOM_DEFAULT_MODEL", "sdxl-base")
     service = create_service(Settings(data=tmp_path, port=0))
+    service.open()
+
+    async def announced(listeners: Listeners) -> None:
+        await serve.announce(service, listeners)
+        await service.stop()
+
     with listen(service.settings) as listeners:
-        asyncio.run(serve.announce(service, listeners))
+        asyncio.run(announced(listeners))
     said = capsys.readouterr().out
     assert "(6.9 GB) is not downloaded yet: the first job fetches it" in said
     assert "--default-model" in said and "cannot be used" not in said
@@ -44,7 +51,7 @@ def test_a_server_says_how_its_model_is(
     words: str,
 ) -> None:
     monkeypatch.setenv("DARKROOM_DEFAULT_MODEL", "sdxl-base")
-    model = create_service(Settings(data=tmp_path)).models()[0]
+    model = Residency(create_service(Settings(data=tmp_path)).catalog).all()[0]
     serve._tell(replace(model, state=state), can_fetch=False)
     assert words in " ".join(capsys.readouterr().out.split())
 

@@ -117,29 +117,29 @@ async def test_an_explicit_load_changes_the_current_model_for_good(tmp_path: Pat
     async with running(tmp_path) as service:
         await make(service, model="colours-four-step")
         assert service.current_model == "colours", "a job changes nothing"
-        status = await service.load("colours-four-step")
+        status = await service.models.load("colours-four-step")
         assert status.current
     async with running(tmp_path) as service:
         assert service.current_model == "colours-four-step"
     async with running(tmp_path, default_model="colours-four-step") as service:
-        await service.load("colours")
+        await service.models.load("colours")
     async with running(tmp_path, default_model="colours") as service:
         assert service.current_model == "colours", "the newer wish is the configuration's"
 
 
 async def test_models_tell_whether_they_are_in_memory(tmp_path: Path) -> None:
     async with running(tmp_path, preload=False) as service:
-        states = {model.id: model.state for model in service.models()}
+        states = {model.id: model.state for model in service.models.all()}
         assert states["colours"] == "on_disk"
         assert (await service.plan({"prompt": "red"})).needs_load
         await make(service)
-        states = {model.id: model.state for model in service.models()}
+        states = {model.id: model.state for model in service.models.all()}
         assert states["colours"] == "loaded"
         plan = await service.plan({"prompt": "red", "num_images": 3})
         assert not plan.needs_load and plan.expected_seconds is not None
-        await service.unload("colours")
+        await service.models.unload("colours")
         async with asyncio.timeout(10):
-            while service.models()[1].state == "loaded":
+            while service.models.all()[1].state == "loaded":
                 await asyncio.sleep(0.01)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from server.dialects.automatic1111.given import opened
 from server.dialects.automatic1111.protocol import ExtraSingleImage
 from server.errors import InvalidParameters
+from server.inputs import upright_size
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,9 +22,6 @@ LEAST, MOST = 2, 8
 
 #: The upscaler that leaves images as they are.
 NONE = "None"
-
-#: EXIF's word for how the camera was held; from 5 on it lay on its side.
-_ORIENTATION, _SIDEWAYS = 0x0112, 5
 
 
 def scale_for(asked: ExtraSingleImage, size: Size) -> int:
@@ -58,8 +56,7 @@ def size_of(image: str, max_pixels: int) -> Size:
         InvalidParameters: it is no image, or too large.
     """
     with opened(image, "image", max_pixels) as file:
-        width, height = file.size
-        return (height, width) if file.getexif().get(_ORIENTATION, 0) >= _SIDEWAYS else file.size
+        return upright_size(file)
 
 
 def unchanged(image: str, max_pixels: int) -> bytes:

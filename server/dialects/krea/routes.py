@@ -102,7 +102,7 @@ def _add_models(router: APIRouter, host: DialectHost, studio: Studio) -> None:
     @needs(Scope.READ)
     async def status() -> Status:
         """Tells whether the model that makes the images is loaded."""
-        model = await asyncio.to_thread(service.model, studio.model)
+        model = await asyncio.to_thread(service.models.named, studio.model)
         return translate.status(model, service.device)
 
 

@@ -104,7 +104,7 @@ def test_values_are_bent_to_the_model_and_it_is_said(server: LiveServer) -> None
     info = json.loads(answer["info"])
     assert decoded(answer["images"][0]).size == (64, 64)
     assert (info["steps"], info["sampler_name"]) == (4, "Euler")
-    assert [note.split(" ")[0] for note in info["warnings"]] == ["width", "steps", "sampler"]
+    assert [note.split(" ")[0] for note in info["warnings"]] == ["width", "steps", "sampler_name"]
     assert info["sd_model_name"] == "anything-v5", "as the client called it"
 
 
