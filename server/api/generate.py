@@ -78,10 +78,12 @@ async def generate(
     if dry_run:
         return JSONResponse(asdict(await service.plan(body)))
     caller = caller_of(request)
-    with limiter.place(NATIVE, caller):
-        snapshot = await service.submit(
-            body, idempotency_key=idempotency_key or None, caller=caller
-        )
+    snapshot = await service.submit(
+        body,
+        idempotency_key=idempotency_key or None,
+        caller=caller,
+        room=limiter.place(NATIVE, caller),
+    )
     return JSONResponse(accepted(snapshot), status_code=202)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server.catalog import ModelCatalog, Resolved
@@ -27,12 +28,14 @@ from server.snapshots import JobSnapshot
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asked for a job, and how. `max_queued`: how many jobs of this client may wait, None any
-    number; `idempotency_key`: what the client calls the request; `folder`: see `Job`."""
+    number; `idempotency_key`: what the client calls the request; `folder`: see `Job`; `room`: see
+    `GenerationService.submit`."""
 
     origin: Origin
     max_queued: int | None = None
     idempotency_key: str | None = None
     folder: str | None = None
+    room: AbstractContextManager[None] = field(default_factory=nullcontext)
 
 
 class Intake:
@@ -78,8 +81,9 @@ class Intake:
             if earlier is not None:
                 return await self._views.snapshot(earlier)
         resolved = self._catalog.resolve(body, self._residency.current)
-        # A client that goes away must not leave a job in the database that nobody runs.
-        return await asyncio.shield(self._take(resolved, asked, key))
+        with asked.room:
+            # A client that goes away must not leave a job in the database that nobody runs.
+            return await asyncio.shield(self._take(resolved, asked, key))
 
     async def refuse(self, request: Unrunnable, origin: Origin) -> JobSnapshot:
         """See `GenerationService.submit_failed`."""
