@@ -19,7 +19,8 @@ from server.settings_faults import PREFIX
 from tests.support import PLUGINS
 
 ROOT = Path(__file__).parent.parent
-COLOURS = ("--plugin-folder", str(PLUGINS))
+# On the CPU, for which no worker imports torch to see what else there is.
+COLOURS = ("--plugin-folder", str(PLUGINS), "--device", "cpu")
 SERVE = ("serve", "--port", "0", *COLOURS, "--default-model", "colours")
 
 #: Seconds a test waits for what must happen; generous, since CI machines are slow and shared.

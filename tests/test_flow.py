@@ -122,6 +122,7 @@ def test_image_i_of_a_job_is_the_single_image_of_its_seed(server: ServerProcess)
     assert np.array_equal(*(pixels(server.png(i["filename"])) for i in (several[2], single)))
 
 
+@pytest.mark.slow  # two workers of one server: test_kills.py; a worker and none: test_postcard.py
 def test_the_same_request_gives_the_same_pixels_in_two_processes(
     server: ServerProcess, tmp_path: Path
 ) -> None:

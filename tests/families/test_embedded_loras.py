@@ -15,7 +15,7 @@ from server import pnginfo
 from tests.servers import ServerProcess
 
 PROMPTS = ("a big red star on a blue background", "a sailboat on the sea at sunset")
-WORK = {"steps": 10, "num_images": 2, "seed": 3}
+WORK = {"steps": 6, "num_images": 2, "seed": 3}
 COUNTS = {"matched": 114, "total": 114, "text_encoder": True}
 
 

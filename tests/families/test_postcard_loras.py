@@ -89,7 +89,7 @@ def test_plain_scenes_are_seldom_taken_for_the_style(style: Style) -> None:
 
 @EVERY_STYLE
 def test_the_judge_knows_shapes_in_style(style: Style) -> None:
-    things = single_things(50)
+    things = single_things(30)
     right = [shape_of(styled(style, scene), style) == scene.things[0].shape for scene in things]
     assert np.mean(right) >= 0.98
 

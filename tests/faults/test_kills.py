@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.servers import PATIENCE, ServerProcess
+from tests.servers import ENDED, PATIENCE, ServerProcess
 from tests.support import PLUGINS
 
 #: Small and quick, so that a kill hits every phase of a job.
@@ -47,8 +47,10 @@ def wait_for_step(server: ServerProcess, job_id: str, image_index: int, step: in
 
 def check_consistency(server: ServerProcess, data: Path, job_ids: list[str]) -> None:
     """Every job completed; every image is there once, whole, and in the gallery."""
-    for job_id in job_ids:
-        shown = server.wait(job_id)
+    for job_id in reversed(job_ids):  # the last to end first: a stream for each takes long
+        shown = server.get(f"/api/jobs/{job_id}")
+        if shown["status"] not in ENDED:
+            shown = server.wait(job_id)
         assert shown["status"] == "completed", shown
         assert len(shown["images"]) == shown["num_images"]
     rows = server.images()
@@ -162,8 +164,8 @@ def kill_at_random(
 
 
 def test_no_job_is_lost_by_a_few_random_kills(tmp_path: Path) -> None:
-    statuses = kill_at_random(tmp_path, 1, 4, 40, *serving("colours"), longest=1.5)
-    assert statuses == ["completed"] * 40
+    statuses = kill_at_random(tmp_path, 1, 3, 30, *serving("colours"), longest=1.5)
+    assert statuses == ["completed"] * 30
 
 
 @pytest.mark.soak
