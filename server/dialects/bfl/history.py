@@ -30,7 +30,7 @@ async def page(
     found = await host.service.pictures.page(
         limit=min(max(limit, 1), LARGEST_PAGE),
         offset=min(max(offset, 0), LARGEST_OFFSET),
-        prompt=query,
+        prompt=query and query.strip(),
         firsts=True,
     )
     jobs = await host.service.jobs_named(image.job_id for image in found.images)

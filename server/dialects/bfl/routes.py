@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -166,13 +168,23 @@ def _add_outputs(router: APIRouter, host: DialectHost) -> None:
     async def show_output(request: Request, filename: str) -> Response:
         """Serves an image, as PNG or JPEG. It never changes: cache it for good. Understands
         `Range` and `If-None-Match`."""
-        name = OUTPUT.fullmatch(filename)
-        if name is None:
-            raise ImageNotFound(f"There is no image {shortened(filename)!r}.")
-        path = await host.service.pictures.file(image_filename(name[1], 0))
-        if name[2] == "png":
+        path, is_png = await _output(host, filename)
+        if is_png:
             return await immutable_file(request, path, "image/png")
         return await derived_file(request, path, "image/jpeg", photograph.jpeg)
+
+
+async def _output(host: DialectHost, filename: str) -> tuple[FilePath, bool]:
+    """The file of an image, and whether it is wanted as it is.
+
+    Raises:
+        ImageNotFound: in this API's words.
+    """
+    name = OUTPUT.fullmatch(filename)
+    if name is not None:
+        with contextlib.suppress(ImageNotFound):
+            return await host.service.pictures.file(image_filename(name[1], 0)), name[2] == "png"
+    raise ImageNotFound(f"There is no image {shortened(filename)!r}.")
 
 
 async def _task(host: DialectHost, task_id: str, words: Vocabulary) -> Task | None:

@@ -108,6 +108,7 @@ def test_history_is_searched_and_paged(server: LiveServer) -> None:
     assert found(query="MARZ bo") == ids[2:]
     assert found(query="colours") == ids[:1], "the model's name is no word of a prompt"
     assert found(query="nougat") == []
+    assert found(query="  ") == found(), "no word at all"
     assert found(limit=2) == ids[:2]
     assert found(limit=2, offset=1) == ids[1:3]
     assert found(offset=10**30) == []

@@ -149,6 +149,12 @@ def test_requests_that_cannot_be_understood(
     assert own.json().keys() == {"detail", "message"}
 
 
+def test_an_image_that_is_not_there_is_called_what_it_was_asked_for_by(server: LiveServer) -> None:
+    name = "flux_20260121_115610_abcd1234.jpg"
+    told = trouble(server.client.get(f"/outputs/{name}"), 404)
+    assert told["message"] == f"There is no image '{name}'."
+
+
 def test_a_body_that_is_no_json(server: LiveServer) -> None:
     answer = server.client.post("/v1/colours", data={"prompt": "x"})
     assert "Content-Type: application/json" in trouble(answer, 415)["message"]
