@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from server.http.networks import network_of
 from server.key_errors import TooManyFailures
 
 #: Wrong keys that an address may send in `WINDOW` seconds.
@@ -26,8 +26,8 @@ class _Count:
 
 
 class Failures:
-    """The wrong keys of each address, counted from its first one on for `WINDOW` seconds. Of IPv6
-    addresses a whole /64 counts as one: a single machine has that many."""
+    """The wrong keys of each address, counted from its first one on for `WINDOW` seconds;
+    see `network_of` for what counts as one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,7 +39,7 @@ class Failures:
         Raises:
             TooManyFailures: with the seconds until it may try again.
         """
-        count = self._counts.get(_place(address))
+        count = self._counts.get(network_of(address))
         left = 0.0 if count is None else count.began + WINDOW - self._clock()
         if count is not None and count.failures >= MOST and left > 0:
             raise TooManyFailures(
@@ -50,7 +50,7 @@ class Failures:
 
     def add(self, address: str) -> None:
         """Count a wrong key."""
-        place, now = _place(address), self._clock()
+        place, now = network_of(address), self._clock()
         count = self._counts.pop(place, None)
         if count is None or count.began + WINDOW <= now:
             count = _Count(now)
@@ -58,12 +58,3 @@ class Failures:
         self._counts[place] = count
         if len(self._counts) > MOST_ADDRESSES:
             self._counts.popitem(last=False)
-
-
-def _place(address: str) -> str:
-    try:
-        if ipaddress.ip_address(address).version == 6:
-            return str(ipaddress.ip_network((address, 64), strict=False))
-    except ValueError:  # no address that has a network
-        return address
-    return address

@@ -13,6 +13,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from server.callers import Caller
+from server.http.networks import network_of
 from server.limit_errors import RateLimited
 from server.rate_limits import RateLimits, parse
 
@@ -37,7 +38,7 @@ class RateLimiter:
         Raises:
             RateLimited: there is none; the error says when there will be.
         """
-        who, items = (api, caller.id), self._items(api, caller)
+        who, items = _who(api, caller), self._items(api, caller)
         for item in items:
             # What is being submitted right now may still be accepted.
             if not self._windows.test(item, *who, cost=self._pending[who] + 1):
@@ -55,10 +56,11 @@ class RateLimiter:
     def headers(self, api: str, caller: Caller) -> dict[str, str]:
         """`X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since 1970) of the limit that is
         nearest to being reached; none without a limit."""
+        who = _who(api, caller)
         states = [
-            (stats.remaining, item.amount, stats.reset_time)
+            (max(0, stats.remaining - self._pending[who]), item.amount, stats.reset_time)
             for item in self._items(api, caller)
-            for stats in [self._windows.get_window_stats(item, api, caller.id)]
+            for stats in [self._windows.get_window_stats(item, *who)]
         ]
         if not states:
             return {}
@@ -79,3 +81,9 @@ class RateLimiter:
             f"The limit of {item} is reached. Try again in {wait} seconds.",
             retry_after=wait,
         )
+
+
+def _who(api: str, caller: Caller) -> tuple[str, str]:
+    """Whom a limit is for: the holder of a key, or everybody in one network."""
+    kind, _, name = caller.id.partition(":")
+    return api, f"{kind}:{network_of(name)}"

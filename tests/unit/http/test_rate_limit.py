@@ -36,6 +36,15 @@ def test_the_limit_is_each_callers_own_and_each_apis() -> None:
         submit(limits, PRO)
 
 
+def test_a_machine_has_one_limit_for_all_of_its_ipv6_addresses() -> None:
+    limits = limiter()
+    submit(limits, Caller("address:2001:db8:1:2::1"))
+    submit(limits, Caller("address:2001:db8:1:2:3:4:5:6"))
+    with pytest.raises(RateLimited):
+        submit(limits, Caller("address:2001:db8:1:2::7"))
+    submit(limits, Caller("address:2001:db8:1:3::1"))
+
+
 def test_only_what_was_accepted_counts() -> None:
     limits = limiter()
     for _ in range(9):
@@ -46,8 +55,10 @@ def test_only_what_was_accepted_counts() -> None:
 
 def test_what_is_being_submitted_counts_meanwhile() -> None:
     limits = limiter()
-    with limits.place("krea", ANNE), limits.place("krea", ANNE), pytest.raises(RateLimited):
-        submit(limits)
+    with limits.place("krea", ANNE), limits.place("krea", ANNE):
+        with pytest.raises(RateLimited):
+            submit(limits)
+        assert limits.headers("krea", ANNE)["X-RateLimit-Remaining"] == "0"
     assert limits.headers("krea", ANNE)["X-RateLimit-Remaining"] == "0"
 
 
