@@ -8,17 +8,21 @@ from pydantic import Field, GetJsonSchemaHandler, ValidationError, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
-from server.generation import GenerationParams, ImageToImageParams
+from server.generation import ImageToImageParams
 from server.image_sources import ImageSource
 
-MASK = "mask_image"
 IMAGE = "init_image"
+MASK = "mask_image"
 
 
-class MaskParams(GenerationParams):
-    """What requests of families that inpaint have besides an `init_image`, whatever else they make
-    of that; see `InpaintingParams`."""
+class InpaintingParams(ImageToImageParams):
+    """Requests of families that can also redraw a part of an image and keep the rest.
 
+    The mask is looked at on black paper, turned as its EXIF says: what is brighter than the middle
+    grey is redrawn. It is stretched to the size of the initial image and cut with it.
+    """
+
+    image_words = (IMAGE, MASK)
     mask_word = MASK
 
     mask_image: ImageSource | None = Field(
@@ -30,7 +34,7 @@ class MaskParams(GenerationParams):
 
     @model_validator(mode="after")
     def _has_what_it_masks(self) -> Self:
-        if self.mask_image is not None and getattr(self, IMAGE) is None:
+        if self.mask_image is not None and self.init_image is None:
             error = PydanticCustomError(
                 "mask_without_image", "needs `init_image`, of which it says what is redrawn"
             )
@@ -46,16 +50,6 @@ class MaskParams(GenerationParams):
         null."""
         schema = handler.resolve_ref_schema(handler(core_schema))
         return {**schema, "if": _is_given(MASK), "then": _is_given(IMAGE)}
-
-
-class InpaintingParams(MaskParams, ImageToImageParams):
-    """Requests of families that can also redraw a part of an image and keep the rest.
-
-    The mask is read as people see it on black paper: what is brighter than the middle grey is
-    redrawn. It is stretched to the size of the initial image and cut with it.
-    """
-
-    image_words = (IMAGE, MASK)
 
 
 def _is_given(word: str) -> dict[str, Any]:

@@ -74,7 +74,10 @@ def accepts(catalog: ModelCatalog, body: dict[str, Any], model: str) -> bool:
 def bodies(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Requests that the schema of a model accepts."""
     defaults = {word: schema["properties"].get(word, {}).get("default") for word in RUNNING}
-    return _objects(schema).filter(lambda body: _runs_a_step({**defaults, **body}))
+    needs = Draft202012Validator({word: schema[word] for word in schema.keys() & {"if", "then"}})
+    return _objects(schema).filter(
+        lambda body: needs.is_valid(body) and _runs_a_step({**defaults, **body})
+    )
 
 
 def values(schema: dict[str, Any]) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one per type

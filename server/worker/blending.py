@@ -27,7 +27,7 @@ class Blending:
         Args:
             mask: of the size of the image to make; 255 is redrawn, 0 is kept.
             pack: from latents (1, channels, height, width) to those of the loop.
-            scheduler: the loop's own; it is changed, and no other loop may have it.
+            scheduler: of a pipeline for image to image, before it is called; it is changed.
             from_noise: the loop begins with noise alone, whatever the initial image.
         """
         self._pixels = torch.from_numpy(np.asarray(mask, dtype=np.float32))[None, None] / 255
@@ -37,9 +37,8 @@ class Blending:
         self._noised = self._watch()
         self._kept = self._noise = self._mask = torch.empty(0)
 
-    def begin(self, clean: Tensor, noise: Tensor) -> None:
-        """Take the initial image's latents and the loop's noise, both before they are packed. Where
-        the pipeline itself adds one to the other, that is seen without this call."""
+    def _begin(self, clean: Tensor, noise: Tensor) -> None:
+        """Take the initial image's latents and the loop's noise, both before they are packed."""
         # A cell of the latents is redrawn if any of its pixels is.
         cells = torch.nn.functional.adaptive_max_pool2d(self._pixels, clean.shape[-2:])
         mask = torch.empty_like(clean).copy_(cells)  # in memory too: the order decides last bits
@@ -67,14 +66,14 @@ class Blending:
         return (1 - self._mask) * kept + self._mask * redrawn
 
     def _watch(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-        """See how the pipeline begins its loop. Returns how noise is added: to clean latents, for a
-        timestep, this noise."""
+        """See how the pipeline begins its loop: it adds noise to the initial image. Returns how: to
+        clean latents, for a timestep, this noise."""
         scheduler = self._scheduler
         if hasattr(scheduler, "scale_noise"):  # of rectified flow
             scale_noise = scheduler.scale_noise
 
             def begin_flow(clean: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
-                self.begin(clean, noise)
+                self._begin(clean, noise)
                 noised: Tensor = scale_noise(clean, timestep, noise)
                 return noised  # at the highest level the noise alone
 
@@ -86,7 +85,7 @@ class Blending:
             # Autoencoders leave an order of their own, and diffusers' pipeline for inpainting goes
             # on with the plain one.
             clean = clean.contiguous()
-            self.begin(clean, noise)
+            self._begin(clean, noise)
             alone: Tensor = noise * scheduler.init_noise_sigma
             return alone if self._from_noise else add_noise(clean, noise, timestep)
 

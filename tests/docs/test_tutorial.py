@@ -165,19 +165,33 @@ def test_the_ways_to_give_an_image_work_as_printed(
 ) -> None:
     reader = Reader(server, tmp_path)
     reader.follow(TUTORIAL)
+    _mask().save(tmp_path / "mask.png")
     reader.follow(IMAGES)
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     (code,) = blocks(IMAGES, "python")
     with contextlib.redirect_stdout(printed):
         exec(code.replace(ADDRESS, server.url), {})
-    jobs = [server.wait(job) for job in (*reader.jobs[-2:], printed.getvalue().strip())]
+    *given, inpainted = reader.jobs[-3:]
+    jobs = [server.wait(job) for job in (*given, printed.getvalue().strip())]
     assert [job["status"] for job in jobs] == ["completed"] * 3
     recipes = [job["images"][0] for job in jobs]
     assert [recipe["strength"] for recipe in recipes] == [0.5] * 3
     assert recipes[0]["init_image"] == recipes[2]["init_image"], "the same file"
     assert all(recipe["init_image"].startswith("input:") for recipe in recipes)
     assert [job["warnings"] for job in jobs] == [[]] * 3
+    (image,) = server.wait(inpainted)["images"]
+    before, after = Image.open(tmp_path / "sea.png"), io.BytesIO(server.png(image["filename"]))
+    left = (0, 0, 60, before.height)
+    assert before.crop(left).tobytes() == Image.open(after).crop(left).tobytes()
+    assert image["mask_image"].startswith("input:") and image["strength"] == 1
+
+
+def _mask() -> Image.Image:
+    """White on the right."""
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (64, 0, 128, 128))
+    return mask
 
 
 def test_the_page_about_loras_works_as_printed(server: ServerProcess, tmp_path: Path) -> None:
