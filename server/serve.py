@@ -97,8 +97,15 @@ def configure_logging(level: str) -> None:
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=libraries, handlers=[handler])
     logging.getLogger("server").setLevel(level.upper())
+    logging.getLogger("uvicorn.error").addFilter(_is_no_false_alarm)
     for name in ("httpx", "httpcore"):  # the addresses and headers they tell may hold keys
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    # uvicorn takes every WebSocket that is refused with an answer (no key, say) for a mistake of
+    # the application: anybody could fill the log with errors.
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 class _Server(uvicorn.Server):

@@ -83,3 +83,18 @@ def test_no_key_stands_in_the_log(server: ServerProcess, data: Path, key: str) -
     assert "GET /api/jobs?key=…" in log and "a=1&key=…" in log
     for secret in (token.secret, other.secret, escaped, "my-own-word"):
         assert secret not in log
+
+
+def test_a_socket_that_is_refused_is_no_error_of_the_server(
+    server: ServerProcess, data: Path
+) -> None:
+    address = server.url.replace("http://", "ws://")
+    with pytest.raises(InvalidStatus) as caught:
+        connect(f"{address}/ws/generation")
+    assert caught.value.response.status_code == 401
+    server.client.get("/health?after=it")
+    file = Path(f"{data}.log")
+    until(lambda: "/health?after=it" in file.read_text())
+    log = file.read_text()
+    assert '"WebSocket /ws/generation" 401' in log
+    assert " ERROR " not in log
