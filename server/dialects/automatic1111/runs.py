@@ -37,8 +37,11 @@ class Runs:
         watcher.add_done_callback(self._watchers.discard)
 
     def current(self, caller: str) -> Run | None:
-        """The caller's run that is at work, or will be next."""
-        return next((run for run in self._runs.values() if run.caller == caller), None)
+        """The caller's oldest run that is at work, else the oldest of those that wait."""
+        own = [run for run in self._runs.values() if run.caller == caller]
+        # The oldest of all may wait for its model's download, and others pass it.
+        begun = (run for run in own if not self._service.manager.waits(run.job_id))
+        return next(begun, own[0] if own else None)
 
     async def interrupt(self, caller: str) -> None:
         """Stop the caller's current run; nothing happens where there is none."""

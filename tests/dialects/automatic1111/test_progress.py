@@ -6,14 +6,26 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.dialects.automatic1111.conftest import SLOW
 from tests.dialects.automatic1111.pictures import RED, decoded
 from tests.dialects.automatic1111.recorded import IDLE
-from tests.serving import LiveServer, until
+from tests.fake_sources import FakeSources, sha256, weights
+from tests.serving import LiveServer, live_server, until
+from tests.support import PLUGINS, know_hub
+
+#: A model that has to be downloaded first.
+WEIGHTS = weights(100_000)
+FAR = {
+    "model_index.json": b'{"_class_name": "Pipeline", "unet": ["diffusers", "UNet"]}',
+    "unet/config.json": b"{}",
+    "unet/diffusion_pytorch_model.safetensors": WEIGHTS,
+}
 
 Answer = Future[httpx.Response]
 
@@ -77,6 +89,30 @@ def test_a_request_is_stopped_with_the_images_that_it_had_made(own: httpx.Client
     info = json.loads(answer.json()["info"])
     assert (len(info["infotexts"]), len(info["all_seeds"])) == (1, 3)
     until(lambda: progress(own) == IDLE)
+
+
+def test_a_request_that_runs_comes_before_one_that_waits_for_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = {"id": SLOW, "family": "colours", "source": str(PLUGINS), "defaults": {"delay": 0.05}}
+    far = {"id": "far", "like": "colours", "source": "org/far"}
+    with FakeSources() as fake:
+        fake.add_repository("org/far", FAR)
+        fake.fail(f"/blobs/{sha256(WEIGHTS)}", fake.stall(WEIGHTS, 1000))
+        know_hub(fake.sites().hub.url, tmp_path, monkeypatch)
+        with live_server(
+            tmp_path / "data", models=[slow, far], allow_private_sources=True
+        ) as running:
+            client = running.client
+            with blocking(client, override_settings={"sd_model_checkpoint": "far"}) as waits:
+                until(lambda: progress(client)["textinfo"] == "downloading")
+                with blocking(client, n_iter=1, steps=40) as runs:
+                    until(lambda: step(client) >= (0, 1))
+                    client.post("/sdapi/v1/interrupt")
+                assert runs.result().json()["images"] == []
+                assert not waits.done()
+                fake.release()
+            assert len(waits.result().json()["images"]) == 2
 
 
 def test_a_native_cancel_stops_it_as_well(server: LiveServer, own: httpx.Client) -> None:

@@ -204,6 +204,7 @@ def test_a_foreign_host(server: LiveServer) -> None:
 def test_a_job_that_fails(server: LiveServer) -> None:
     told = failure(server.client.post(GENERATE, json={"prompt": "raise"}), 500, "API_ERROR")
     assert told["error"].startswith("Generation failed: ") and "asked to raise" in told["error"]
+    assert told["details"]["reason"] == "generation_failed"
 
 
 def test_a_job_that_somebody_cancels(server: LiveServer) -> None:
