@@ -14,6 +14,7 @@ from server.errors import DarkroomError, MethodNotAllowed, NotFound
 from server.http import problem
 from server.http.faces import visit
 from server.http.translation import as_ours
+from server.wording import shortened
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -39,7 +40,7 @@ async def _own(request: Request, error: Exception) -> Response:
 
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    path, found = request.url.path, as_ours(error)
+    path, found = shortened(request.url.path), as_ours(error)
     if error.status_code == NotFound.status:
         found = NotFound(f"There is nothing at {path}. The API is described at /docs.")
     if error.status_code == MethodNotAllowed.status:

@@ -13,6 +13,28 @@ from server.errors import DarkroomError, MalformedRequest
 from server.http.problem import render
 from server.http.timeout_errors import RequestTimeout
 
+#: Bytes that the headers of a request may have.
+MAX_HEAD = 64 * 1024
+
+
+class Exchange(h11.Connection):
+    """HTTP/1.1, without requests whose length is told in two ways: a proxy in front may believe the
+    other one, and then takes part of a body for the next request, or the next request for part of a
+    body."""
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """What came in.
+
+        Raises:
+            h11.RemoteProtocolError: it is no request that is understood in one way only.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            if names >= {b"content-length", b"transfer-encoding"}:
+                raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding")
+        return event
+
 
 class Connection(H11Protocol):
     """Closes when the headers of a request are not complete `header_timeout` seconds after their
@@ -23,6 +45,7 @@ class Connection(H11Protocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.conn = Exchange(h11.SERVER, MAX_HEAD)
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

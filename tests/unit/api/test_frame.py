@@ -27,6 +27,13 @@ def test_an_unknown_path_explains_itself_to_every_client(server: LiveServer) -> 
     assert all(isinstance(body[word], str) for word in ("message", "error", "detail"))
 
 
+def test_of_a_long_path_only_the_beginning_is_said_again(server: LiveServer) -> None:
+    path = "/v9/" + "x" * 5000
+    for answer in (server.client.get(path), server.client.patch(f"/api/jobs/{path[4:]}")):
+        assert answer.json()["code"] in ("not_found", "method_not_allowed")
+        assert "x" * 50 in answer.text and len(answer.content) < 1000
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [

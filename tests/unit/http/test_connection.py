@@ -170,6 +170,15 @@ def test_a_body_that_is_not_http_ends_the_request(url: str) -> None:
         assert problem(last_words(connection)) == (400, "malformed_request")
 
 
+def test_a_request_with_two_lengths_is_refused_and_what_follows_not_read(url: str) -> None:
+    with opened(url) as connection:
+        lengths = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(HEAD + lengths + b"0\r\n\r\n" + HEAD + b"\r\n")
+        said = last_words(connection)
+    assert problem(said) == (400, "malformed_request")
+    assert said.count(b"HTTP/1.1") == 1
+
+
 # --- bodies --------------------------------------------------------------------------------
 
 
