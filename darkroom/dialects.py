@@ -12,12 +12,22 @@ See `docs/how-to/write-a-dialect.md`.
 """
 
 from server.callers import Caller, Scope, Tier
-from server.errors import DarkroomError, InvalidParameters, RequestError
-from server.fitting import Fitted, fit, size_of_ratio
+from server.errors import DarkroomError, InvalidParameters, JobFailure, RequestError
+from server.fitting import (
+    Fitted,
+    fit,
+    image_room,
+    least_strength,
+    placed,
+    ratio_of,
+    size_of_ratio,
+)
 from server.http.access import needs, open_to_all, serves_image
 from server.http.faces import Face, Faces, Render
+from server.http.files import immutable_file
 from server.http.guard import caller_of
 from server.http.host import DialectHost
+from server.image_sources import data_uri
 from server.plugins.spec import hookimpl
 from server.plugins.types import Dialect
 from server.records import ImageRecord, Job, JobStatus, Origin
@@ -34,6 +44,7 @@ __all__ = [
     "ImageRecord",
     "InvalidParameters",
     "Job",
+    "JobFailure",
     "JobSnapshot",
     "JobStatus",
     "Origin",
@@ -42,10 +53,16 @@ __all__ = [
     "Scope",
     "Tier",
     "caller_of",
+    "data_uri",
     "fit",
     "hookimpl",
+    "image_room",
+    "immutable_file",
+    "least_strength",
     "needs",
     "open_to_all",
+    "placed",
+    "ratio_of",
     "serves_image",
     "size_of_ratio",
 ]

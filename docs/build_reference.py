@@ -6,11 +6,12 @@ Tests compare what it would write with the files, so that they are never out of 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,18 @@ import build_sections  # noqa: E402
 from build_markdown import kind, meaning, table  # noqa: E402
 
 import darkroom  # noqa: E402
-from darkroom import loras  # noqa: E402
+from darkroom import dialects, loras  # noqa: E402
 from server import cli, errors, generation, image_sources  # noqa: E402
 from server.api import openapi  # noqa: E402
-from server.app import create_app  # noqa: E402
+from server.app import all_plugins, create_app  # noqa: E402
 from server.config import PREFIX, Settings  # noqa: E402
+from server.dialect_entry import DialectEntry, ListenEntry  # noqa: E402
+from server.enrich_entry import EnrichEntry  # noqa: E402
+from server.http import faces  # noqa: E402
 from server.lora_entry import LoraEntry  # noqa: E402
 from server.model_entry import ModelEntry  # noqa: E402
 from server.plugins import spec  # noqa: E402
+from server.plugins.types import Dialect  # noqa: E402
 
 NOTE = "*Written by `make docs` from the code; change it there.*"
 
@@ -85,7 +90,26 @@ def settings_page() -> str:
         "## LoraEntry\n\nA `[[loras]]` table of `darkroom.toml`; "
         "[LoRAs](../how-to/loras.md#get-loras) shows one.",
         _properties(LoraEntry.model_json_schema()),
+        "## ListenEntry\n\nA `[[listen]]` table of `darkroom.toml`; "
+        "[ports](../how-to/listeners.md) shows some.",
+        _properties(ListenEntry.model_json_schema()),
+        "## EnrichEntry\n\nThe table `[enrich]` of `darkroom.toml`; "
+        "[how to enrich prompts](../how-to/enrich-prompts.md) shows it.",
+        _properties(EnrichEntry.model_json_schema()),
+        "## DialectEntry\n\nA table `[dialects.NAME]` of `darkroom.toml`: what all dialects have.",
+        _properties(DialectEntry.model_json_schema()),
+        *map(_own_settings, all_plugins(Settings()).dialects.values()),
     )
+
+
+def _own_settings(dialect: Dialect) -> str:
+    """What `[dialects.NAME]` may hold beside that, and which limits it sets."""
+    limits = [f"`{tier}` {text}" for tier, text in dialect.rate_limits.items()]
+    told = f"{dialect.title}. Rate limits unless `rate_limit` says otherwise: "
+    parts = [f"### `[dialects.{dialect.name}]`", f"{told}{', '.join(limits) or 'none'}."]
+    if dialect.options is not None:
+        parts.append(_properties(dialect.options.model_json_schema()))
+    return "\n\n".join(parts)
 
 
 def _default(described: Mapping[str, Any]) -> str:
@@ -98,7 +122,6 @@ def _default(described: Mapping[str, Any]) -> str:
 def hooks_page() -> str:
     """The hooks, and everything else that plugin authors import."""
     hooks = [_hook(name, function) for name, function in spec.hooks().items()]
-    names = [name for name in darkroom.__all__ if name != "hookimpl"]
     return _page(
         "Hooks and records",
         "What a plugin may implement, and what it imports from `darkroom`. "
@@ -107,10 +130,17 @@ def hooks_page() -> str:
         "`@hookimpl(wrapper=True)`. An implementation may leave out arguments.",
         *hooks,
         "## Records and protocols",
-        *(_record(name, getattr(darkroom, name)) for name in names),
+        *(_record(name, getattr(darkroom, name)) for name in _without_marker(darkroom.__all__)),
         "## For families that take LoRAs\n\nWhat `darkroom.loras` has.",
         *(_record(name, getattr(loras, name)) for name in LORA_RECORDS),
+        "## For dialects\n\nWhat `darkroom.dialects` has. "
+        "[How to write a dialect](../how-to/write-a-dialect.md) shows it at work.",
+        *(_record(name, getattr(dialects, name)) for name in _without_marker(dialects.__all__)),
     )
+
+
+def _without_marker(names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if name != "hookimpl")
 
 
 def _hook(name: str, function: Any) -> str:
@@ -121,10 +151,15 @@ def _hook(name: str, function: Any) -> str:
 
 def _record(name: str, thing: Any) -> str:
     parts = [f"### `{name}`"]
+    if inspect.isfunction(thing):
+        return "\n\n".join([*parts, _signature(name, thing), _text(thing)])
     if not isinstance(thing, type):
-        module = image_sources if hasattr(image_sources, name) else generation
-        return "\n\n".join([*parts, _comment(module, name)])
+        places = (image_sources, generation, faces)
+        return "\n\n".join([*parts, _comment(next(m for m in places if hasattr(m, name)), name)])
     parts.append(_text(thing))
+    if issubclass(thing, enum.Enum):
+        values = ", ".join(f"`{each.value}`" for each in thing)
+        return "\n\n".join([*parts, f"One of {values}."])
     if issubclass(thing, BaseModel):
         parts.append(_properties(thing.model_json_schema()))
     elif dataclasses.is_dataclass(thing):
@@ -147,7 +182,15 @@ def _field_default(item: dataclasses.Field[Any]) -> str:
     if item.default_factory is not dataclasses.MISSING:
         made = item.default_factory()
         return f"`{dict(made) if isinstance(made, Mapping) else made!r}`"
-    return "required" if item.default is dataclasses.MISSING else f"`{item.default!r}`"
+    return "required" if item.default is dataclasses.MISSING else f"`{_value(item.default)}`"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    if isinstance(value, frozenset) and value:
+        return ", ".join(sorted(map(_value, value)))  # whose own order changes from run to run
+    return repr(value)
 
 
 def _methods(thing: type) -> Iterator[str]:

@@ -7,6 +7,8 @@ from functools import cache
 import pytest
 
 import darkroom
+from darkroom import dialects
+from server.app import all_plugins
 from server.config import Settings
 from server.errors import all_errors
 from server.plugins import spec
@@ -39,8 +41,19 @@ def test_every_setting_is_there_with_its_variable() -> None:
         assert f"`DARKROOM_{setting.upper()}` |" in written()["settings.md"]
 
 
+def test_every_dialect_s_settings_are_there() -> None:
+    page = written()["settings.md"]
+    for dialect in all_plugins(Settings()).dialects.values():
+        section = page.partition(f"### `[dialects.{dialect.name}]`\n")[2].partition("\n##")[0]
+        assert dialect.title in section
+        for text_of_limit in dialect.rate_limits.values():
+            assert text_of_limit in section
+        for option in dialect.options.model_fields if dialect.options else ():
+            assert f"| `{option}` |" in section
+
+
 def test_every_hook_and_every_name_for_authors_is_there() -> None:
-    for thing in {*spec.hooks(), *darkroom.__all__} - {"hookimpl"}:
+    for thing in {*spec.hooks(), *darkroom.__all__, *dialects.__all__} - {"hookimpl"}:
         assert f"### `{thing}`\n" in written()["hooks.md"]
 
 
