@@ -12,9 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from server.callers import Tier
 from server.errors import ImageNotFound, RangeNotSatisfiable
+from server.http.guard import caller_of, was_admitted
 
-IMMUTABLE = "public, max-age=31536000, immutable"
+IMMUTABLE = "max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 #: A single range: `first-last`, `first-` or `-length`.
@@ -29,7 +31,7 @@ async def immutable_file(request: Request, path: Path, media_type: str) -> Respo
         RangeNotSatisfiable: no byte of the wanted range exists.
     """
     try:
-        return await _file(request, path, media_type, IMMUTABLE)
+        return await _file(request, path, media_type, _lasting(request))
     except FileNotFoundError:
         raise ImageNotFound(f"The image {path.name} was just deleted.") from None
 
@@ -59,7 +61,7 @@ async def derived_file(
         status = await asyncio.to_thread(path.stat)
         entity = f"{path.name} {status.st_mtime_ns} {status.st_size} {media_type}"
         etag = f'"{hashlib.sha256(entity.encode()).hexdigest()[:32]}"'
-        headers = {"Cache-Control": IMMUTABLE, "ETag": etag, "Accept-Ranges": "bytes"}
+        headers = {"Cache-Control": _lasting(request), "ETag": etag, "Accept-Ranges": "bytes"}
         if _is_known(request.headers, etag):
             return Response(status_code=304, headers=headers)
         body = await asyncio.to_thread(derive, path)
@@ -72,6 +74,13 @@ async def derived_file(
     part = _part(len(body), *found.groups())
     headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(body)}"
     return Response(body[part.start : part.stop], 206, headers, media_type)
+
+
+def _lasting(request: Request) -> str:
+    """For how long caches may keep what never changes. What a key was asked for stays with whoever
+    sent it: a cache that many share would hand it to those who have none."""
+    has_key = was_admitted(request) and caller_of(request).tier is not Tier.ANONYMOUS
+    return f"{'private' if has_key else 'public'}, {IMMUTABLE}"
 
 
 def _part(size: int, first: str, last: str) -> range:
