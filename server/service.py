@@ -19,6 +19,7 @@ from server.enrichment.enricher import Enriched, Enricher
 from server.enrichment.styles import DEFAULT
 from server.enrichment.wish import MAX_LENGTH
 from server.errors import JobFailure, JobNotFound
+from server.folders import Folders
 from server.gallery import Gallery
 from server.inputs import InputImages
 from server.jobs import cancelling
@@ -81,6 +82,23 @@ class GenerationService:
         """
         folders = self.settings.folders
         self._lock = datafolder.acquire(folders)
+        self._open_stores(folders)
+        self._make_manager()
+        self._make_intake()
+        self._residency.downloading = self.manager.downloads.__contains__
+        self._residency.recall(self.memory)
+        self.models = ServedModels(
+            self._residency, self._executor, self.manager.downloads, self.memory
+        )
+        self._gallery.sweep()
+        self._store.recover()
+
+    def _open_stores(self, folders: Folders) -> None:
+        """What is kept on the disk.
+
+        Raises:
+            DatabaseUnreadable
+        """
         self._database = Database(folders.database)
         self._store = JobStore(self._database)
         self._gallery = Gallery(self._database, ImageFiles(folders.images, folders.thumbs))
@@ -94,8 +112,12 @@ class GenerationService:
         )
         self.keys = KeyStore(self._database)
         self.webhooks = WebhookStore(self._database)
+        self.memory = Memory(self._database)
         self.statistics = JobStatistics(self._database)
         self.pictures = Pictures(self._gallery, self.catalog, self.loras)
+
+    def _make_manager(self) -> None:
+        """What runs jobs."""
         self.manager = JobManager(
             store=self._store,
             gallery=self._gallery,
@@ -112,6 +134,9 @@ class GenerationService:
         )
         feed, new_image = self.manager.feed, self.manager.new_image
         self._views = JobViews(self._store, self._gallery, feed, new_image)
+
+    def _make_intake(self) -> None:
+        """What accepts jobs."""
         choices = LoraChoices(self.catalog, self.loras)
         self.catalog.offer_loras(choices.ids, self.settings.max_loras)
         self._intake = Intake(
@@ -125,14 +150,6 @@ class GenerationService:
             views=self._views,
             max_queued=self.settings.max_queued,
         )
-        self._residency.downloading = self.manager.downloads.__contains__
-        self.memory = Memory(self._database)
-        self._residency.recall(self.memory)
-        self.models = ServedModels(
-            self._residency, self._executor, self.manager.downloads, self.memory
-        )
-        self._gallery.sweep()
-        self._store.recover()
 
     async def start(self) -> None:
         """Take up what the last run left, and begin to work."""

@@ -139,7 +139,7 @@ def generate(
     for warning in ended.warnings:
         err.print(f"warning: {warning}", style="yellow")
     if ended.status is not JobStatus.COMPLETED:
-        raise JobFailure(ended.error["message"] if ended.error else "It was cancelled.")
+        raise ended.failure or JobFailure("It was cancelled.")
 
 
 def _body(others: Iterable[str], **words: Any) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def serve(
         typer.Option(
             "--listen",
             metavar=FORM,
-            help="Another server's API on a port of its own. Repeat it for more; those of the "
-            "configuration file are left out then.",
+            help="Another server's API on a port of its own; `darkroom plugins` lists the names. "
+            "Repeat it for more; those of the configuration file are left out then.",
             show_default=False,
         ),
     ] = None,

@@ -44,7 +44,12 @@ class Generations:
         self._upscaler = upscaler
 
     async def text_to_image(self, request: Request, asked: TextToImage) -> GenerationAnswer:
-        """An image from words."""
+        """An image from words; notes on what was bent stand in the answer's message.
+
+        Raises:
+            InvalidParameters: the model does not take the request.
+            DarkroomError: as `DialectHost.submit` and `finished` say, or as `_image` does.
+        """
         card, schema = self._model()
         settings = await self._preferences.read()
         fitted = translate.text_to_image(asked, settings, schema)
@@ -52,7 +57,13 @@ class Generations:
         return await self._made(request, body, settings, notes=fitted.notes)
 
     async def image_to_image(self, request: Request, asked: ImageToImage) -> GenerationAnswer:
-        """An image from another one and words."""
+        """An image from another one and words.
+
+        Raises:
+            InvalidParameters: the model begins with words only, or the image may not be read.
+            ImageNotFound: it names an image of ours that is not there.
+            DarkroomError: as `text_to_image`.
+        """
         card, schema = self._model()
         if "init_image" not in schema["properties"]:
             text = f"the model {card.id} begins with words only; the server has to use another"
@@ -64,7 +75,13 @@ class Generations:
         return await self._made(request, body, settings, "seedImage", fitted.notes)
 
     async def upscale(self, request: Request, asked: Upscale) -> GenerationAnswer:
-        """A larger image."""
+        """A larger image.
+
+        Raises:
+            ModelNotFound: there is no upscaler.
+            InvalidParameters, ImageNotFound: as `image_to_image`.
+            DarkroomError: as `text_to_image`.
+        """
         card = self._enlarging()
         source = await self._sources.find(request, asked.image_path, "imagePath")
         settings = await self._preferences.read()
