@@ -35,10 +35,12 @@ async def cancel(manager: JobManager, views: JobViews, job_id: str) -> JobSnapsh
 
 async def leave(manager: JobManager, store: JobStore, job_id: str, settings: Settings) -> None:
     """See `GenerationService.leave`."""
-    ends = manager.waits(job_id) or settings.cancel_on_disconnect
-    if ends and await manager.cancel(job_id):
-        # Whoever comes back with the same Idempotency-Key wants the image, and no cancelled job.
-        await asyncio.to_thread(store.forget_key, job_id)
+    if not (manager.waits(job_id) or settings.cancel_on_disconnect):
+        return
+    # First, since whoever comes back with the same Idempotency-Key wants no cancelled job.
+    await asyncio.to_thread(store.forget_key, job_id)
+    if manager.waits(job_id) or settings.cancel_on_disconnect:  # it may have begun
+        await manager.cancel(job_id)
 
 
 def _ended(snapshot: JobSnapshot) -> JobAlreadyEnded:
