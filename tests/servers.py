@@ -47,6 +47,11 @@ class ServerProcess:
         self.url = self._address()
         self.client = httpx.Client(base_url=self.url, timeout=PATIENCE)
 
+    @property
+    def log(self) -> str:
+        """What the server and its workers have written to standard error."""
+        return Path(self._log.name).read_text()
+
     def __enter__(self) -> ServerProcess:
         return self
 
@@ -82,8 +87,9 @@ class ServerProcess:
                 return found[1]
         code = self.process.wait()
         self._stop()
-        text = Path(self._log.name).read_text()[-2000:]
-        raise AssertionError(f"the server ended with code {code} before it served: {text}")
+        raise AssertionError(
+            f"the server ended with code {code} before it served: {self.log[-2000:]}"
+        )
 
     def _read(self) -> None:
         assert self.process.stdout is not None

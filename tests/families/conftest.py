@@ -1,4 +1,4 @@
-"""The small pipelines of `tests.families.build`, each built once in a session."""
+"""The small pipelines of `tests.families.build`, each built once in a session, and a server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.families.build import NAMES, build, write_config
+from tests.servers import ServerProcess
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,21 @@ def tiny_config(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
     for name in NAMES:
         (folder / name).symlink_to(tiny(name))
     return write_config(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_server(
+    tiny_config: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """A server whose cards load their small pipelines, with a preview after every step.
+
+    Several modules use it, so a test names the model that it means, and reckons with other images
+    in the gallery.
+    """
+    data = tmp_path_factory.mktemp("server") / "data"
+    options = ("--config", str(tiny_config), "--device", "cpu", "--preview-interval", "0")
+    with ServerProcess(data, "--no-preload", *options) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

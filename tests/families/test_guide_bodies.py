@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,11 +73,8 @@ CASES = [
 
 
 @pytest.fixture(scope="module")
-def server(tiny_config: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    data = tmp_path_factory.mktemp("server") / "data"
-    options = ("--config", str(tiny_config), "--device", "cpu", "--no-preload")
-    with ServerProcess(data, *options) as process:
-        yield process
+def server(tiny_server: ServerProcess) -> ServerProcess:
+    return tiny_server
 
 
 @pytest.fixture(scope="module")

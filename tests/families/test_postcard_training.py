@@ -58,8 +58,9 @@ def test_the_trainings_one_after_the_other_make_a_model_that_loads(tmp_path: Pat
 
 def test_a_training_goes_on_where_it_stopped(tmp_path: Path) -> None:
     steps = []
+    some_steps = (*A_STEP, "--minutes", "0.005")  # also where processors are busy
     for _ in range(2):
-        main(["unet", "--work", str(tmp_path), "--start", str(WEIGHTS), *A_STEP])
+        main(["unet", "--work", str(tmp_path), "--start", str(WEIGHTS), *some_steps])
         steps.append(torch.load(tmp_path / "unet.pt", weights_only=True)["progress"][0])
     assert 0 < steps[0] < steps[1]
 
