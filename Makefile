@@ -54,11 +54,15 @@ clean:  ## remove what tools left behind; the environment, images and settings s
 	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -print | xargs rm -rf
 
+# pip compiles on one core: a minute. Packages hold files that are no Python of this version.
+compile = $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+
 # pip's whole output is pages long, and with --quiet a download of minutes is silent.
 define install
 	echo "Installing Darkroom into $(VENV) (torch is large: the first time takes minutes)"
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --editable '$(1)' \
-		| awk '/Downloading .* [MG]B\)/ { print; fflush() }'
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt \
+		--editable '$(1)' | awk '/Downloading .* [MG]B\)/ { print; fflush() }'
+	$(compile)
 endef
 
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
