@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ from server.wording import shortened
 
 #: Longer words are known to nobody; looking for the nearest would take their length squared.
 MAX_NAME = 200
+
+#: How many times the edge of what a model has learned from is worth a word.
+MUCH_LARGER = 4
 
 #: How many unknown words of one request are told.
 MAX_UNKNOWN = 20
@@ -156,7 +159,7 @@ class ModelCatalog:
         ]
         if errors:
             raise InvalidParameters(errors)
-        return Resolved(family, card, params, tuple(warnings))
+        return Resolved(family, card, params, (*warnings, *_too_large(card, params)))
 
     def task(self, job: Job) -> Task[ImageParams]:
         """The task of a job: the images that are still missing.
@@ -299,6 +302,16 @@ class ModelCatalog:
     def _all_words(self) -> set[str]:
         cards = self._plugins.cards.values()
         return {word for family, card in cards for word in family.params_of(card).model_fields}
+
+
+def _too_large(card: ModelCard, params: ImageParams) -> Iterator[str]:
+    """A warning, where an image is far larger than what the model has learned from."""
+    size, learned = params.image_size, card.training_resolution
+    if size is not None and max(size) > MUCH_LARGER * learned:
+        yield (
+            f"{card.id} has learned from pictures of {learned} x {learned} pixels; one of "
+            f"{size[0]} x {size[1]} may not show what was asked for."
+        )
 
 
 def _check_sources(card: ModelCard) -> None:

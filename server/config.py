@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         EnrichEntry(), description="Who enriches prompts; unset: built-in templates."
     )
     rate_limit: RateLimitSetting = Field(
-        {}, description="How many jobs a caller may submit through the native API; unset: any."
+        {},
+        description='How many jobs a caller may submit through the native API: `"10/minute; '
+        '100/hour"`, a table of these by tier, or `false`; unset: any number.',
     )
     images_need_key: bool = Field(
         False,

@@ -75,6 +75,8 @@ class LanguageModel:
                 body = await self._ask(prompt, style, limit)
         except TimeoutError:
             raise NoAnswer(f"it did not answer within {self._timeout:g} seconds") from None
+        except httpx.ConnectError as error:
+            raise NoAnswer("it could not be reached: is it running at `base_url`?") from error
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             # Its own text may quote the address or the key.
             raise NoAnswer(f"the exchange with it failed ({type(error).__name__})") from error

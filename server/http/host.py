@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from server.callers import Scope
 from server.dialect_entry import DialectEntry
-from server.errors import DarkroomError
+from server.errors import DarkroomError, ModelNotFound
 from server.http import routes, waiting
 from server.http.access import Access
 from server.http.faces import Render, refuse, visit
@@ -25,6 +25,7 @@ from server.plugins.types import Dialect, ModelCard, ModelFamily
 from server.records import Job, Origin
 from server.service import GenerationService
 from server.snapshots import JobSnapshot
+from server.wording import shortened
 
 #: What families of upscalers can do.
 UPSCALE = "upscale"
@@ -179,10 +180,22 @@ class DialectHost:
         alias of a card; None means the dialect's own choice, else the current model.
 
         Raises:
-            ModelNotFound
+            ModelNotFound: the message names those that there are, and where names are added.
         """
         wanted = named or self.entry.model or self.service.current_model
-        return self.service.catalog.find(self.entry.aliases.get(wanted, wanted))
+        try:
+            return self.service.catalog.find(self.entry.aliases.get(wanted, wanted))
+        except ModelNotFound:
+            raise ModelNotFound(
+                f"There is no model {shortened(wanted)!r}. There are {', '.join(self._listed())}; "
+                f"`[dialects.{self.name}] aliases` in darkroom.toml adds names."
+            ) from None
+
+    def _listed(self) -> list[str]:
+        """The names of models that make images from words."""
+        found = self.service.catalog.cards()
+        begin = {card.id for family, card in found if family.begins_with_words(card)}
+        return sorted(name for name, card in self.model_names().items() if card in begin)
 
     def model_names(self) -> dict[str, str]:
         """Every name that `model` understands, and the id that it means: the configuration's

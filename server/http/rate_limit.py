@@ -78,7 +78,7 @@ class RateLimiter:
         reset = self._windows.get_window_stats(item, *who).reset_time
         wait = max(1, math.ceil(reset - time.time()))
         return RateLimited(
-            f"The limit of {item} is reached. Try again in {wait} seconds.",
+            f"The limit of {_shown(item)} is reached. Try again in {wait} seconds.",
             retry_after=wait,
         )
 
@@ -87,3 +87,10 @@ def _who(api: str, caller: Caller) -> tuple[str, str]:
     """Whom a limit is for: the holder of a key, or everybody in one network."""
     kind, _, name = caller.id.partition(":")
     return api, f"{kind}:{network_of(name)}"
+
+
+def _shown(item: RateLimitItem) -> str:
+    """A limit in words: `2 jobs per minute`, `5 jobs per 10 seconds`."""
+    count, unit = item.multiples, item.GRANULARITY.name
+    time_span = unit if count == 1 else f"{count} {unit}s"
+    return f"{item.amount} jobs per {time_span}"

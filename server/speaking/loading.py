@@ -153,6 +153,6 @@ def _options(dialect: Dialect, entry: DialectEntry) -> BaseModel | None:
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known) or 'none'}."
-    return f"there is no dialect of this name; {hint}"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    hint = f"did you mean `{near[0]}`? " if near else ""
+    return f"there is no dialect of this name; {hint}there are {', '.join(known) or 'none'}."

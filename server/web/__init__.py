@@ -23,7 +23,11 @@ def pages(dialects: Mapping[str, str]) -> APIRouter:
     """The routes of every page and of their files. `dialects`: titles by name, each of which has a
     documentation of its own."""
     router = APIRouter(include_in_schema=False)
-    router.add_api_route("/", _index, methods=BOTH)
+
+    async def index() -> HTMLResponse:
+        return HTMLResponse(documents.index(dialects))
+
+    router.add_api_route("/", index, methods=BOTH)
     router.add_api_route(CATALOGUE, _errors, methods=BOTH)
     for name, title in dialects.items():
         _document(router, title, f"/openapi/{name}.json", f"/{name}")
@@ -48,10 +52,6 @@ def _document(router: APIRouter, title: str, openapi_url: str, suffix: str = "")
 
     router.add_api_route(f"/docs{suffix}", swagger, methods=BOTH)
     router.add_api_route(f"/redoc{suffix}", redoc, methods=BOTH)
-
-
-async def _index() -> HTMLResponse:
-    return HTMLResponse(documents.index())
 
 
 async def _errors() -> HTMLResponse:

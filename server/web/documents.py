@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from string import Template
@@ -13,9 +14,13 @@ from server.errors import DarkroomError, JobFailure, StartupError, WorkerLost, a
 PAGES = Path(__file__).parent / "pages"
 
 
-def index() -> str:
-    """The start page."""
-    return _page("index")
+def index(dialects: Mapping[str, str]) -> str:
+    """The start page. `dialects`: titles by name."""
+    rows = [
+        f'<li><a href="/docs/{escape(name)}">{escape(title)}</a></li>'
+        for name, title in dialects.items()
+    ]
+    return _page("index", dialects="\n".join(rows))
 
 
 def swagger(title: str, openapi_url: str) -> str:
