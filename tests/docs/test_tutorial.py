@@ -62,6 +62,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
+#: Whose requests have no words.
+UPSCALERS = DOCS / "families" / "enlarger.md"
+
+
 class Reader:
     """Someone who types the commands of a page and puts the newest job's id for JOB_ID."""
 
@@ -208,7 +212,18 @@ def test_the_page_about_loras_works_as_printed(server: ServerProcess, tmp_path: 
     assert {word: lora[word] for word in words} == words
 
 
-@pytest.mark.parametrize("page", FAMILIES, ids=name)
+def test_the_page_about_upscalers_works_as_printed(server: ServerProcess, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 10), "teal").save(tmp_path / "sea.png")
+    reader = Reader(server, tmp_path)
+    reader.jobs.append(server.submit("the sea", width=64, height=64, steps=1))
+    sizes = []
+    for answer in reader.follow(UPSCALERS):
+        (image,) = server.wait(answer.json()["job_id"])["images"]
+        sizes.append((image["width"], image["height"]))
+    assert sizes == [(192, 192), (80, 40)]
+
+
+@pytest.mark.parametrize("page", [page for page in FAMILIES if page != UPSCALERS], ids=name)
 def test_the_lines_to_paste_are_the_bodies_of_the_page(
     server: ServerProcess, tmp_path: Path, page: Path
 ) -> None:
