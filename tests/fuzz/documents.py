@@ -71,11 +71,12 @@ PNG = _png()
 PHOTO = base64.b64encode(PNG).decode()
 DATA_URI = f"data:image/png;base64,{PHOTO}"
 
+#: Words that hold one image.
+PLACES = ("image", "input_image", "seedImage", "imagePath", "init_image", "mask_image")
+
 #: Values for words of requests that random text never means: images, and the model.
 IMAGES: Mapping[str, Any] = {
-    **dict.fromkeys(
-        ("image", "input_image", "seedImage", "imagePath"), f"data:image/png;base64,{PHOTO}"
-    ),
+    **dict.fromkeys(PLACES, f"data:image/png;base64,{PHOTO}"),
     "init_images": [PHOTO],
     "images": [{"image_url": DATA_URI}],
     "model": "instant",
