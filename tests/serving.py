@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import fastapi.dependencies.models
 import httpx
 import uvicorn
 from fastapi import FastAPI
@@ -170,6 +171,15 @@ def running(app: ASGIApp, settings: Settings, listeners: Listeners) -> Iterator[
         server.should_exit = True
         thread.join()
         AppStatus.should_exit = False
+        _forget_endpoints()
+
+
+def _forget_endpoints() -> None:
+    """Let go of the application: FastAPI remembers what it found out of each endpoint, and with the
+    endpoint all that it belongs to, which the garbage collector would look through for good."""
+    for known in vars(fastapi.dependencies.models).values():
+        if callable(clear := getattr(known, "cache_clear", None)):
+            clear()
 
 
 @contextmanager
