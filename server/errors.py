@@ -390,5 +390,6 @@ class WorkerLost(DarkroomError):
 
 
 def all_errors(root: type[DarkroomError] = DarkroomError) -> list[type[DarkroomError]]:
-    """Every class of the tree, parents before children."""
-    return [root, *(cls for child in root.__subclasses__() for cls in all_errors(child))]
+    """A class and all below it, by status and code: in whatever order modules were imported."""
+    below = {cls for child in root.__subclasses__() for cls in all_errors(child)}
+    return sorted({root, *below}, key=lambda cls: (cls.status, cls.code))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -46,11 +46,11 @@ class InpaintingParams(ImageToImageParams):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The published schema says the same: a mask that is not null needs an image that is not
-        null."""
+        """The published schema says the same: no mask without an image.
+
+        It says so with `not`, since ReDoc merges the branches of `if` and `anyOf` into the words
+        and cannot merge those that may be null.
+        """
         schema = handler.resolve_ref_schema(handler(core_schema))
-        return {**schema, "if": _is_given(MASK), "then": _is_given(IMAGE)}
-
-
-def _is_given(word: str) -> dict[str, Any]:
-    return {"properties": {word: {"type": "string"}}, "required": [word]}
+        alone = {MASK: {"type": "string"}, IMAGE: {"type": "null"}}
+        return {**schema, "not": {"properties": alone, "required": [MASK]}}
