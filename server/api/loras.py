@@ -95,7 +95,7 @@ async def list_loras(
     summary="Look for LoRAs",
     responses={200: {"model": schemas.RescanSummary}},
 )
-@needs(Scope.ADMIN)
+@needs(Scope.READ)
 async def rescan_loras(service: Service) -> JSONResponse:
     """Looks at the folders of LoRAs, reads what is new or has changed, and answers when all of it
     is listed. It happens by itself too, unless `watch_loras` is off or the files lie on another

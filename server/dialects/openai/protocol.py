@@ -147,7 +147,8 @@ class Edit(ImageRequest):
         None,
         ge=0,
         le=1,
-        description="Ours: how much of the image is redrawn; bent likewise.",
+        description="Ours: how much of the image is redrawn; bent likewise. Unset: the model's "
+        "default, with a mask 1.",
     )
 
 

@@ -66,7 +66,7 @@ class Studio:
             mask = await asyncio.to_thread(masks.ours, order.mask, size)
         given = translate.given(order.images, mask, schema)
         like = translate.size_like(size, card.training_resolution)
-        fitted = translate.parameters(order.asked, schema, like)
+        fitted = translate.parameters(order.asked, schema, like, has_mask=has_mask)
         whole = Fitted({**fitted.body, **given}, fitted.notes)
         return await self._submit(request, order.asked, card, whole, key)
 

@@ -33,13 +33,20 @@ PLACES = ("body", "query", "path", "header")
 AUTO = "auto"
 
 
-def parameters(asked: ImageRequest, schema: Mapping[str, Any], size: Size | None = None) -> Fitted:
+def parameters(
+    asked: ImageRequest,
+    schema: Mapping[str, Any],
+    size: Size | None = None,
+    *,
+    has_mask: bool = False,
+) -> Fitted:
     """A request in our words, without its images, as one model takes it.
 
     Args:
         asked: the request.
         schema: the JSON Schema of requests to the model.
         size: width and height where the request says none; None: the model's own.
+        has_mask: whether it is an edit with a mask.
     """
     width, height = _size(asked.size) or size or (None, None)
     fitted = fit(
@@ -54,13 +61,19 @@ def parameters(asked: ImageRequest, schema: Mapping[str, Any], size: Size | None
             "cfg_scale": asked.cfg_scale,
             "negative_prompt": asked.negative_prompt,
             "sampler": asked.sampler,
-            "strength": asked.strength if isinstance(asked, Edit) else None,
+            "strength": _strength(asked, has_mask) if isinstance(asked, Edit) else None,
         },
     )
     # LoRAs that would have no effect are refused, not left out: they are why somebody asks.
     loras = [ref.model_dump(exclude_none=True) for ref in asked.loras or ()]
     body = {**fitted.body, **({"loras": loras} if loras else {})}
     return Fitted(body, fitted.notes).in_words(THEIRS)
+
+
+def _strength(asked: Edit, has_mask: bool) -> float | None:
+    """With a mask nothing shines through unless it is asked for: here, what is to change is
+    transparent."""
+    return 1 if asked.strength is None and has_mask else asked.strength
 
 
 def check_taken(

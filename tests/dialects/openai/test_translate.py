@@ -86,6 +86,17 @@ def test_a_size_that_is_not_said_is_the_models_or_the_images(size: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("strength", "has_mask", "expected"),
+    [(None, False, None), (None, True, 1), (0.5, True, 0.5), (0.5, False, 0.5)],
+)
+def test_a_mask_lets_nothing_shine_through_unless_asked(
+    strength: float | None, has_mask: bool, expected: float | None
+) -> None:
+    asked = Edit.model_validate({"prompt": "x", "strength": strength})
+    assert translate.parameters(asked, SCHEMA, has_mask=has_mask).body.get("strength") == expected
+
+
+@pytest.mark.parametrize(
     ("size", "edge", "expected"),
     [
         ((4000, 3000), 1024, (1184, 880)),
