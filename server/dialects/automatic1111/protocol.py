@@ -152,6 +152,9 @@ class Img2Img(Generation):
         description="Where to paint anew: an image in base64, white where it may change. Only for "
         "models that take masks.",
     )
+    inpainting_mask_invert: int = Field(
+        0, ge=0, le=1, description="1 would redraw what is black; with a mask it is an error."
+    )
     denoising_strength: float = Field(
         0.75, ge=0, le=1, description="How much of the image is redrawn."
     )

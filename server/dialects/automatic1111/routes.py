@@ -35,18 +35,14 @@ def build(host: DialectHost) -> Faces:
     """The dialect's addresses."""
     checkpoints, runs = Checkpoints(host), Runs(host.service)
     generating = Generating(host, checkpoints, runs)
-
-    def routes() -> APIRouter:
-        router = host.router(render, prefix=PREFIX)
-        _add_generation(router, generating)
-        _add_progress(router, host, runs)
-        _add_png_info(router)
-        lists.add(router, host, checkpoints)
-        return router
-
-    own = routes()
-    own.routes.extend(_ping(host).routes)  # it lies beside the prefix
-    return Faces(main=(Face(routes(), render, prefixes=("/sdapi",)),), own=Face(own, render))
+    main, own = host.router(render, prefix=PREFIX), host.router(render)
+    _add_generation(main, generating)
+    _add_progress(main, host, runs)
+    _add_png_info(main)
+    lists.add(main, host, checkpoints)
+    own.routes.extend(main.routes)
+    _add_ping(own)
+    return Faces(main=(Face(main, render, prefixes=("/sdapi",)),), own=Face(own, render))
 
 
 def _add_generation(router: APIRouter, generating: Generating) -> None:
@@ -116,13 +112,9 @@ def _add_png_info(router: APIRouter) -> None:
         return await asyncio.to_thread(png_info.read, asked.image)
 
 
-def _ping(host: DialectHost) -> APIRouter:
-    router = host.router(render)
-
+def _add_ping(router: APIRouter) -> None:
     @router.get("/internal/ping", response_model=protocol.Nothing)
     @open_to_all
     async def ping() -> Any:
         """Answers when the server does."""
         return protocol.Nothing()
-
-    return router

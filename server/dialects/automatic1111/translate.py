@@ -184,6 +184,9 @@ def _check(asked: Generation, schema: Mapping[str, Any]) -> None:
             if given and word not in schema["properties"]:
                 text = f"{schema['title']} takes no such image; choose another model"
                 raise _problem(WORDS[word], text, "image_unsupported")
+        if asked.mask and asked.inpainting_mask_invert:
+            text = "is not supported: send the mask with black and white exchanged"
+            raise _problem("inpainting_mask_invert", text, "invert_unsupported")
 
 
 def _no_loras(prompt: prompts.Prompt, schema: Mapping[str, Any]) -> str:

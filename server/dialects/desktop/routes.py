@@ -40,8 +40,8 @@ def build(host: DialectHost) -> Faces:
     _check_upscaler(host, options.upscaler)
     preferences = Preferences(host.service)
     generations = Generations(host, preferences, options.upscaler)
-    main = _routes(host, preferences, generations)
-    own = _routes(host, preferences, generations)
+    main, own = _routes(host, preferences, generations), host.router(render)
+    own.routes.extend(main.routes)
     _add_health(own)
     return Faces(main=(Face(main, render, PREFIXES),), own=Face(own, render))
 

@@ -49,16 +49,11 @@ IdempotencyKey = Annotated[
 
 def build(host: DialectHost) -> Faces:
     """The dialect's addresses; see `server.plugins.types.Dialect`."""
-    began = int(time.time())
-
-    def router() -> APIRouter:
-        made = host.router(render)
-        _add_images(made, host)
-        _add_files(made, host)
-        _add_models(made, host, began)
-        return made
-
-    return Faces(main=(Face(router(), render, PREFIXES),), own=Face(router(), render))
+    router = host.router(render)
+    _add_images(router, host)
+    _add_files(router, host)
+    _add_models(router, host, began=int(time.time()))
+    return Faces(main=(Face(router, render, PREFIXES),), own=Face(router, render))
 
 
 def _add_images(router: APIRouter, host: DialectHost) -> None:

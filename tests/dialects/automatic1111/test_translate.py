@@ -55,6 +55,8 @@ POOR: dict[str, Any] = {
     },
 }
 
+MASKING = {**RICH, "properties": {**RICH["properties"], "mask_image": {"type": "string"}}}
+
 
 def asked(**words: Any) -> Txt2Img:
     return Txt2Img.model_validate(words)
@@ -239,9 +241,15 @@ def test_an_image_or_a_mask_that_the_model_does_not_take_is_refused() -> None:
         translate.parameters(begun(), POOR)
     with pytest.raises(InvalidParameters, match="mask: Rich takes no such image"):
         translate.parameters(begun(mask="AAAA"), RICH)
-    masking = {**RICH["properties"], "mask_image": {"type": "string"}}
-    body = translate.parameters(begun(mask="AAAA"), {**RICH, "properties": masking}).body
-    assert body["mask_image"] == "data:image/png;base64,AAAA"
+    assert translate.parameters(begun(mask="AAAA"), MASKING).body["mask_image"] == (
+        "data:image/png;base64,AAAA"
+    )
+
+
+def test_a_mask_to_be_turned_round_is_refused() -> None:
+    with pytest.raises(InvalidParameters, match="inpainting_mask_invert: is not supported: send"):
+        translate.parameters(begun(mask="AAAA", inpainting_mask_invert=1), MASKING)
+    assert "mask_image" not in translate.parameters(begun(inpainting_mask_invert=1), RICH).body
 
 
 # --- what cannot be left out -------------------------------------------------------------------
