@@ -6,18 +6,20 @@ import base64
 import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from PIL import Image
-from schemathesis import Case
+from schemathesis import Case, Response
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
@@ -163,17 +165,18 @@ def _put_loras(folder: Path) -> None:
 
 def known_names(server: ServerProcess) -> Names:
     """Values of parameters that name something, so that not every request is for nothing."""
-    jobs = [server.submit(f"a house, number {number}") for number in range(40)]
+    jobs = [server.submit(f"a house, number {number}") for number in range(20)]
     for job in jobs:
         server.wait(job)
     images = server.images()
     files = [image["filename"] for image in images]
     return {
         "job_id": jobs,
-        "id": [*jobs[:20], *(image["id"] for image in images[:20])],
+        "id": [*jobs, *(image["id"] for image in images)],
         "filename": [*files, *(f"flux_{job}.png" for job in jobs)],
         "image_id": [f"img_{name.removesuffix('.png')}" for name in files],
         "name": files,
+        "number": [*range(1, len(files) + 1)],
         "model": ["instant"],
         "lora": [lora["id"] for lora in server.get("/api/loras")["loras"]],
     }
@@ -190,16 +193,18 @@ def hammer(
     tally = Tally()
     schema = schemathesis.openapi.from_url(f"{url}{document.path}")
     operations = [found.ok() for found in schema.get_all_operations()]
-    # What is deleted cannot be looked at any more.
-    for operation in sorted(operations, key=lambda each: each.method.upper() == "DELETE"):
-        if operation.path not in ENDLESS:
-            _hammer(operation, url, names, examples, tally)
+    with requests.Session() as session:
+        send = partial(Case.call, base_url=url, session=session, timeout=60)
+        # What is deleted cannot be looked at any more.
+        for operation in sorted(operations, key=lambda each: each.method.upper() == "DELETE"):
+            if operation.path not in ENDLESS:
+                _hammer(operation, send, names, examples, tally)
     return tally
 
 
 def _hammer(
     operation: APIOperation,
-    url: str,
+    send: Callable[[Case], Response],
     names: Mapping[str, Sequence[Any]],
     examples: int,
     tally: Tally,
@@ -218,7 +223,7 @@ def _hammer(
         def ask(case: Case, real: bool, data: st.DataObject) -> None:
             if real:
                 _name_something(case, names, data)
-            answer = case.call(base_url=url, timeout=60)
+            answer = send(case)
             tally.note(operation.label, answer.status_code)
             case.validate_response(answer, checks=CHECKS)
 
