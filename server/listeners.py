@@ -146,7 +146,7 @@ def _open(place: Place, used: Collection[int]) -> socket.socket:
 def _bind(place: Place) -> socket.socket:
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     try:
-        return socket.create_server((place.host, place.port), family=family, backlog=2048)
+        bound = socket.create_server((place.host, place.port), family=family, backlog=2048)
     except (OSError, ValueError) as error:  # ValueError: what cannot be a host name
         reason = getattr(error, "strerror", None) or error
         subject = f"{place.host} port {place.port} "
@@ -158,3 +158,6 @@ def _bind(place: Place) -> socket.socket:
             f"{subject}cannot be served on: {reason}. Stop what uses it, or choose another with "
             f"{option} (0 takes a free one)."
         ) from error
+    # asyncio sends at once over sockets that say they are TCP, as those they accept then do too.
+    # Others wait for the acknowledgement of what came before: 40 ms for most answers.
+    return socket.socket(bound.family, bound.type, socket.IPPROTO_TCP, fileno=bound.detach())

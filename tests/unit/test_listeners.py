@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,24 @@ def test_an_address_of_ipv6() -> None:
     with listen(settings(("a", 0, "::1"))) as listeners:
         assert listeners.dialects[0].url == f"http://[::1]:{listeners.dialects[0].port}"
         socket.create_connection(("::1", listeners.dialects[0].port)).close()
+
+
+async def test_what_is_answered_is_sent_at_once() -> None:
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+
+    async def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await accepted.put(writer)
+
+    with listen(settings()) as listeners:
+        [listener] = listeners
+        async with await asyncio.start_server(note, sock=listener.socket):
+            _, client = await asyncio.open_connection("127.0.0.1", listener.port)
+            served = await accepted.get()
+            connection = served.get_extra_info("socket")
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+            for writer in (client, served):
+                writer.close()
+                await writer.wait_closed()
 
 
 def test_closing_frees_every_port() -> None:
