@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.families.build import NAMES, build, write_config
+from tests.families.variants import entries, write_checkpoints
 from tests.servers import ServerProcess
 
 
@@ -36,16 +37,29 @@ def tiny_config(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
+def checkpoints(
+    tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The folders of checkpoints of SDXL unlike the published one, by their names."""
+    return write_checkpoints(tiny("sdxl-base"), tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(scope="session")
 def tiny_server(
-    tiny_config: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny: Callable[[str], Path],
+    tiny_config: Path,
+    checkpoints: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ServerProcess]:
     """A server whose cards load their small pipelines, with a preview after every step.
 
     Several modules use it, so a test names the model that it means, and reckons with other images
-    in the gallery.
+    in the gallery. Some of the models are in `tests.families.variants`.
     """
+    config = tiny_config.with_name("shared.toml")
+    config.write_text(f"{tiny_config.read_text()}\n{entries(tiny, checkpoints)}")
     data = tmp_path_factory.mktemp("server") / "data"
-    options = ("--config", str(tiny_config), "--device", "cpu", "--preview-interval", "0")
+    options = ("--config", str(config), "--device", "cpu", "--preview-interval", "0")
     with ServerProcess(data, "--no-preload", *options) as process:
         yield process
 

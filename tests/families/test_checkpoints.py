@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,75 +24,15 @@ pytestmark = [
 
 WORDS = {"prompt": PROMPT, "width": 96, "height": 64, "seed": 5, "steps": 4}
 
-#: What the checkpoints' own schedulers say, other than the published one.
-SCHEDULERS: dict[str, dict[str, Any]] = {
-    "karras": {"use_karras_sigmas": True},
-    "third-order": {
-        **{"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3},
-        **{"algorithm_type": "dpmsolver++", "use_beta_sigmas": True},
-    },
-    "flow": {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0},
-}
 
-
-def with_scheduler(published: Path, folder: Path, changes: dict[str, Any]) -> None:
-    """A copy of a checkpoint with other words in its scheduler's configuration."""
-    shutil.copytree(published, folder)
-    config = folder / "scheduler" / "scheduler_config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), **changes}))
-    if "_class_name" in changes:
-        index = folder / "model_index.json"
-        words = json.loads(index.read_text())
-        words["scheduler"] = ["diffusers", changes["_class_name"]]
-        index.write_text(json.dumps(words))
-
-
-def with_channels(folder: Path, channels: int) -> None:
-    """A checkpoint with another autoencoder than its family's."""
-    from diffusers import UNet2DConditionModel
-
-    from tests.families.tiny import autoencoder, sdxl
-    from tests.families.tiny.weights import draw
-
-    pipe = sdxl.pipeline("odd")
-    config = {word: value for word, value in pipe.unet.config.items() if word[0] != "_"}
-    latents = {"in_channels": channels, "out_channels": channels}
-    unet = draw(UNet2DConditionModel(**{**config, **latents}), "odd/unet")
-    vae = autoencoder.kl("odd/vae", channels, scaling=0.13025, quant=True)
-    parts = {**pipe.components, "unet": unet, "vae": vae}
-    type(pipe)(**parts, add_watermarker=False).save_pretrained(folder)
+@pytest.fixture(scope="module")
+def folders(tiny: Callable[[str], Path], checkpoints: dict[str, Path]) -> dict[str, Path]:
+    return {"sdxl-base": tiny("sdxl-base"), **checkpoints}
 
 
 @pytest.fixture(scope="module")
-def folders(
-    tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("checkpoints")
-    for name, changes in SCHEDULERS.items():
-        with_scheduler(tiny("sdxl-base"), root / name, changes)
-    with_channels(root / "odd", 8)
-    found = {name: root / name for name in (*SCHEDULERS, "odd")}
-    return {"usual": tiny("sdxl-base"), **found}
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the server and its worker write to standard error."""
-    return tmp_path_factory.mktemp("server") / "data.log"
-
-
-@pytest.fixture(scope="module")
-def server(folders: dict[str, Path], log: Path) -> Iterator[ServerProcess]:
-    config = log.parent / "darkroom.toml"
-    config.write_text(
-        "".join(
-            f'[[models]]\nid = "{name}"\nfamily = "sdxl"\nsource = "{folder}"\n'
-            for name, folder in folders.items()
-        )
-    )
-    options = ("--config", str(config), "--device", "cpu", "--preview-interval", "0")
-    with ServerProcess(log.with_suffix(""), "--no-preload", *options) as process:
-        yield process
+def server(tiny_server: ServerProcess) -> ServerProcess:
+    return tiny_server
 
 
 # --- samplers ------------------------------------------------------------------------------------
@@ -109,8 +47,8 @@ def test_a_sampler_is_what_its_name_says(
 
     words = {**WORDS, "sampler": sampler}
     (ours,) = made(server, {"model": model, **words})
-    (usual,) = made(server, {"model": "usual", **words})
-    check(ours, usual)
+    (published,) = made(server, {"model": "sdxl-base", **words})
+    check(ours, published)
     pipe = plain_diffusers.load(folders[model])
     size: Any = {"width": 96, "height": 64, "num_inference_steps": 4, "guidance_scale": 7.0}
     check(ours, plain_diffusers.image(pipe, sampler, 5, prompt=PROMPT, **size))
@@ -126,7 +64,7 @@ def test_the_scheduler_of_another_kind_of_model_is_told(server: ServerProcess) -
 # --- previews ------------------------------------------------------------------------------------
 
 
-def test_a_model_of_other_latents_has_previews_in_greys(server: ServerProcess, log: Path) -> None:
+def test_a_model_of_other_latents_has_previews_in_greys(server: ServerProcess) -> None:
     job = submit(server, {"model": "odd", **WORDS, "steps": 20})
     shown = list(server.snapshots(job))
     assert shown[-1]["status"] == "completed", shown[-1]["error"]
@@ -139,7 +77,7 @@ def test_a_model_of_other_latents_has_previews_in_greys(server: ServerProcess, l
         pixels = np.asarray(image).astype(int)
         assert np.ptp(pixels, axis=2).max() <= 3
         assert pixels.std() > 5
-    assert "No more previews" not in log.read_text()
+    assert "No more previews" not in server.log
 
 
 # --- prompts -------------------------------------------------------------------------------------
@@ -192,8 +130,8 @@ def test_prompts_beyond_diffusers(
 
     case = CASES[name]
     own = {"prompt": case.prompt, "negative_prompt": case.negative_prompt, "cfg_scale": 7.5}
-    (ours,) = made(server, {"model": "usual", **WORDS, **own, "sampler": "euler"})
-    pipe = plain_diffusers.load(folders["usual"])
+    (ours,) = made(server, {"model": "sdxl-base", **WORDS, **own, "sampler": "euler"})
+    pipe = plain_diffusers.load(folders["sdxl-base"])
 
     def theirs(chunks: Any, negative: Any) -> Image.Image:
         size: Any = {"width": 96, "height": 64, "num_inference_steps": 4, "guidance_scale": 7.5}
