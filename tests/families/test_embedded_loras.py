@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from typing import Any
@@ -15,14 +14,13 @@ from server import pnginfo
 from tests.servers import ServerProcess
 
 PROMPTS = ("a big red star on a blue background", "a sailboat on the sea at sunset")
-WORK = {"steps": 6, "num_images": 2, "seed": 3}
+WORK = {"model": "postcard", "steps": 6, "num_images": 2, "seed": 3}
 COUNTS = {"matched": 114, "total": 114, "text_encoder": True}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("server") / "data", "--device", "cpu") as process:
-        yield process
+def server(tiny_server: ServerProcess) -> ServerProcess:
+    return tiny_server
 
 
 class Studio:
@@ -70,7 +68,7 @@ def bright_edges(picture: Image.Image) -> bool:
 
 
 def test_both_are_offered(server: ServerProcess) -> None:
-    offered = server.client.get("/api/info").json()["loras"]
+    offered = server.get("/api/info", params={"model": "postcard"})["loras"]
     assert {lora["name"]: lora["trigger_words"] for lora in offered} == {
         "Ink wash": ["inkwash"],
         "Neon": ["neon"],
