@@ -155,7 +155,7 @@ def test_those_in_memory_are_not_read_again_and_the_oldest_go_first(
 
 
 # More, through a worker and with text encoders: test_lora_sequences.py.
-@pytest.mark.parametrize("jobs", [20, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [10, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_nothing_stays_behind_in_a_random_sequence(
     name: str, jobs: int, tiny: Folder, tmp_path: Path

@@ -15,7 +15,7 @@ from tests.bodies import accepts, check_agreement
 from tests.families.published import MODELS
 
 #: Bodies of each of the two kinds that each family is asked about: by `make test`, by `make soak`.
-FEW, MANY = 250, 1000
+FEW, MANY = 100, 1000
 
 
 @cache
