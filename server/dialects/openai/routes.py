@@ -166,7 +166,7 @@ def _responses(kind: Kind) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that makes images."""
     event = f"{kind}.partial_image"
     data = f'{{"type":"{event}","b64_json":"…","partial_image_index":0,…}}'
-    stream = {"schema": {"type": "string"}, "example": f"event: {event}\ndata: {data}\n\n"}
+    stream = {"example": f"event: {event}\ndata: {data}\n\n"}
     answer = {
         "description": f"The images; with `stream` events `{event}` and `{kind}.completed`, and "
         "one `error` where that is the end.",
