@@ -140,7 +140,7 @@ class Switching:
 
 def test_switching_between_models_leaves_no_file_open(tiny: Callable[[str], Path]) -> None:
     switching = Switching(tiny)
-    switching.switch(12)
+    switching.switch(9)
     assert len(set(switching.open_files[6:])) == 1
 
 

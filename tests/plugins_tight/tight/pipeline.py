@@ -1,5 +1,4 @@
-"""SDXL on a device that runs out of memory when a job's denoiser is called the n-th time (the
-numbers in the prompt), or in its first decoding (the word `decoding`)."""
+"""The pipeline that runs out of memory where its prompt says so."""
 
 from __future__ import annotations
 
@@ -11,9 +10,7 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from darkroom import LoadContext, ModelCard, ModelFamily, StepListener, Task, hookimpl
-from model_plugins.sdxl import SDXLParams
-from model_plugins.sdxl.lora import SUPPORT
+from darkroom import LoadContext, ModelCard, StepListener, Task
 from model_plugins.sdxl.pipeline import SDXLPipeline
 from model_plugins.sdxl.pipeline import load as load_sdxl
 
@@ -48,18 +45,3 @@ class TightPipeline(SDXLPipeline):
 
 def load(card: ModelCard, context: LoadContext) -> TightPipeline:
     return TightPipeline(load_sdxl(card, context)._pipe)
-
-
-@hookimpl
-def register_model_families() -> list[ModelFamily]:
-    return [
-        ModelFamily(
-            name="tight",
-            title="Tight",
-            params=SDXLParams,
-            load="tight:load",
-            cards=(ModelCard("tight", "Tight", "package:tests/unset"),),
-            capabilities=frozenset({"loras"}),
-            loras=SUPPORT,
-        )
-    ]
