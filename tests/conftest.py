@@ -7,6 +7,17 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.support import MEASURED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was measured."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    for report in reports:
+        for name, text in getattr(report, "user_properties", ()):
+            if name == MEASURED and report.when == "call":
+                terminalreporter.write_line(text)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:

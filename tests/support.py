@@ -14,6 +14,10 @@ from server.snapshots import Weights
 
 TESTS = Path(__file__).parent
 
+#: What a test notes with `record_property(MEASURED, text)` is shown at the end, whichever process
+#: ran it.
+MEASURED = "measured"
+
 #: A plugin folder with the torch-free family `colours` alone.
 PLUGINS = TESTS / "plugins"
 COLOURS = PLUGINS / "colours.py"

@@ -121,12 +121,15 @@ class Tally:
         counts = self.statuses.get(operation, Counter())
         return sum(count for status, count in counts.items() if 200 <= status < 300)
 
-    def table(self) -> str:
-        """For people."""
+    def total(self) -> str:
+        """All of it in a line."""
         total = sum(sum(counts.values()) for counts in self.statuses.values())
-        good = sum(map(self.accepted, self.statuses))
+        return f"{sum(map(self.accepted, self.statuses))} of {total} answers are 2xx"
+
+    def table(self) -> str:
+        """Each operation in a line."""
         rows = [f"{name}: {dict(sorted(each.items()))}" for name, each in self.statuses.items()]
-        return "\n".join([*rows, f"{good} of {total} answers are 2xx"])
+        return "\n".join([self.total(), *rows])
 
 
 def configuration(folder: Path, dialect: str) -> Path:

@@ -3,11 +3,13 @@ that the document describes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.documents import ENVIRONMENT, Document, hammer, known_names, start
+from tests.support import MEASURED
 
 #: The instant family's jobs have ended before anybody could cancel them.
 NOTHING_TO_CANCEL = "POST /api/jobs/{job_id}/cancel"
@@ -30,7 +32,7 @@ FEW, MANY = 100, 2000
 def test_every_answer_is_one_that_the_document_describes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
     document: Document,
     examples: int,
 ) -> None:
@@ -39,7 +41,7 @@ def test_every_answer_is_one_that_the_document_describes(
     with start(tmp_path, document) as server:
         url = server.url_of(document.dialect) if document.own else server.url
         tally = hammer(url, document, known_names(server), examples)
-    with capsys.disabled():
-        print(f"\n{document}, {examples} requests to each operation:\n{tally.table()}")
+    told = tally.total() if examples == FEW else tally.table()
+    record_property(MEASURED, f"{document}, {examples} requests to each operation: {told}")
     never = {name for name in tally.statuses if not tally.accepted(name)}
     assert never == document.refused, "operations that only refused"

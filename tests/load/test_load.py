@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from server.folders import Folders
 from server.keys.store import KeyStore
 from tests.load.clients import EVERY, PATIENCE, SEEDS, Asks, Client, Refused, seed_of
 from tests.servers import ROOT, ServerProcess
+from tests.support import MEASURED
 
 DIALECTS = ("bfl", "krea", "cyberimage", "desktop", "openai", "automatic1111")
 
@@ -47,7 +47,7 @@ class Outcome:
     [(10, 10), pytest.param(50, 120, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])],
 )
 def test_everybody_gets_their_own_picture(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], clients: int, seconds: float
+    tmp_path: Path, record_property: Callable[[str, object], None], clients: int, seconds: float
 ) -> None:
     data, config = tmp_path / "data", tmp_path / "darkroom.toml"
     config.write_text(CONFIGURATION)
@@ -61,8 +61,7 @@ def test_everybody_gets_their_own_picture(
             keys = make_keys(data, clients) if with_keys else []
             outcome = asyncio.run(load(server.url, clients, seconds, keys))
             pictures += outcome.pictures.total()
-            with capsys.disabled():
-                print(f"\n{date.today()}: {clients} clients{' with keys' * with_keys}, {outcome}")
+            record_property(MEASURED, f"{clients} clients{' with keys' * with_keys}, {outcome}")
             headers = {"x-key": keys[0]} if keys else {}
             assert outcome.strange == []
             assert outcome.pictures.keys() == {ask.__name__ for ask in EVERY}
