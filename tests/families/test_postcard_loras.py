@@ -3,8 +3,6 @@
 import hashlib
 import json
 import random
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -285,10 +283,11 @@ def test_with_both_loaded_each_is_as_it_is_alone() -> None:
     assert (alone != ink).any()
 
 
-def test_the_documentation_shows_how(tmp_path: Path) -> None:
+def test_the_documentation_shows_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model_plugins").symlink_to(ROOT / "model_plugins")
     (snippet,) = blocks(DOCS / "embedded-model.md", "python")
-    subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    exec(snippet, {"__name__": "__main__"})
     with Image.open(tmp_path / "star.png") as picture:
         assert STYLES["inkwash"].unmistakable(np.asarray(picture))
 
