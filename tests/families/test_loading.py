@@ -98,15 +98,13 @@ def test_a_denoiser_of_real_width_by_its_authors_names(
 ) -> None:
     folder = bare(name)
     model = reconfigured(name, folder, REAL_WIDTH)
-    shapes = {key: value.shape for key, value in model.state_dict().items()}
+    drawn = {key: _drawn(key, value.shape) for key, value in model.state_dict().items()}
     file = tmp_path / "denoiser.safetensors"
-    save(DENOISERS[name]({key: _drawn(key, shape) for key, shape in shapes.items()}), file)
+    save(DENOISERS[name](dict(drawn)), file)
 
     loaded = load(name, file, config=folder, dtype="bfloat16").transformer.state_dict()
     file.unlink()
-    assert loaded.keys() == shapes.keys()
-    wrong = [k for k, shape in shapes.items() if not torch.equal(loaded[k], _drawn(k, shape))]
-    assert wrong == []
+    _assert_equal(loaded, drawn)
 
 
 def _drawn(key: str, shape: tuple[int, ...]) -> Tensor:
