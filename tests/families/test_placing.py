@@ -31,7 +31,15 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
 ]
 
-PAIRS = [(first, second) for first in MODES for second in MODES]
+#: Of two kinds of offloading one order will do; the other runs with `make soak`.
+PAIRS = [
+    pytest.param(
+        *(first, second),
+        marks=[pytest.mark.slow] if "none" != second < first != "none" else [],
+    )
+    for first in MODES
+    for second in MODES
+]
 
 
 class Models:
