@@ -47,7 +47,7 @@ soak: $(DEV)  ## run the tests that take long: crashes at random moments, thousa
 bench: $(DEV)  ## run the benchmarks
 	@for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
 
-docs: $(DEV)  ## write docs/reference anew from the code
+docs: $(DEV)  ## write docs/reference and the newest schema anew from the code
 	@$(BIN)/python docs/build_reference.py
 
 clean:  ## remove what tools left behind; the environment, images and settings stay

@@ -35,6 +35,7 @@ from server.dialect_entry import DialectEntry, ListenEntry  # noqa: E402
 from server.enrich_entry import EnrichEntry  # noqa: E402
 from server.http import faces  # noqa: E402
 from server.lora_entry import LoraEntry  # noqa: E402
+from server.migrations import newest  # noqa: E402
 from server.model_entry import ModelEntry  # noqa: E402
 from server.plugins import spec  # noqa: E402
 from server.plugins.types import Dialect  # noqa: E402
@@ -365,13 +366,14 @@ def _properties(schema: Mapping[str, Any], root: Any = None) -> str:
 
 
 def main() -> None:
-    """Write every page."""
+    """Write every page, and the newest schema of the database."""
     folder = HERE / "reference"
     folder.mkdir(exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     for page in build_sections.pages():
         page.write_text(build_sections.rewritten(page), encoding="utf-8", newline="\n")
+    newest.SCRIPT.write_text(newest.script(), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

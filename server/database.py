@@ -39,6 +39,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from server.errors import DatabaseUnavailable, DatabaseUnreadable, InvalidParameters
+from server.migrations import newest
 
 #: The newest migration in `server/migrations`; a database that has it needs no Alembic.
 HEAD = "0003"
@@ -290,11 +291,21 @@ class Database:
                 f"The database {self.path} was written by a newer Darkroom (revision {revision}, "
                 f"this one knows {HEAD}). Update Darkroom, or use another data folder."
             )
-        # Alembic costs 10 MiB and a tenth of a second: only for those who migrate.
+        if self._create():
+            return
+        # As heavy as `newest` says: only for those who migrate.
         from server.migrations.run import upgrade
 
         with self._writer.connect() as connection:
             upgrade(connection)
+
+    def _create(self) -> bool:
+        """Make the newest tables; whether there were none."""
+        with self._writer.connect() as connection, connection.begin():
+            is_empty = not inspect(connection).get_table_names()
+            if is_empty:
+                newest.create(connection)
+            return is_empty
 
 
 def row_of(cursor: str) -> int:

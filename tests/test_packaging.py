@@ -32,6 +32,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     [
         "darkroom/py.typed",
         "server/dialects/cyberimage/examples.json",
+        "server/migrations/newest.sql",
         "server/migrations/script.py.mako",
         "model_plugins/postcard/MODEL_CARD.md",
         "model_plugins/postcard/weights/model_index.json",

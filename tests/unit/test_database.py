@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,9 @@ from sqlalchemy import create_engine, insert, select, text
 from server.database import HEAD, Database, examine, lora_facts, lora_files, metadata, state
 from server.errors import DatabaseUnreadable
 from server.memory import Memory
-from server.migrations.run import configuration
+from server.migrations import newest
+from server.migrations.run import configuration, upgrade
+from tests.servers import ROOT
 
 
 def test_a_new_database_has_the_newest_revision(tmp_path: Path) -> None:
@@ -26,12 +31,50 @@ def test_a_new_database_has_the_newest_revision(tmp_path: Path) -> None:
     assert ScriptDirectory.from_config(configuration()).get_current_head() == HEAD
 
 
-def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
-    database = Database(tmp_path / "darkroom.db")
-    with database.reading() as connection:
+def everything(path: Path) -> list[tuple[str, ...]]:
+    """All that a database file holds, and how it was made."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
+        return sorted(tuple(map(str, row)) for row in found.fetchall())
+
+
+def test_a_new_database_is_what_the_migrations_make(tmp_path: Path) -> None:
+    Database(tmp_path / "new.db").close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
+    with engine.connect() as connection:
+        upgrade(connection)
+    engine.dispose()
+    made = everything(tmp_path / "new.db")
+    assert made == everything(tmp_path / "migrated.db") and len(made) > 20
+    assert newest.script() == newest.SCRIPT.read_text(encoding="utf-8"), "run `make docs`"
+
+
+def test_a_new_database_is_made_without_alembic(tmp_path: Path) -> None:
+    code = "import sys; from pathlib import Path; from server.database import Database\n"
+    code += "Database(Path(sys.argv[1])).close(); print('alembic' in sys.modules)"
+    command = [sys.executable, "-c", code, str(tmp_path / "darkroom.db")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_new_database_that_cannot_be_made_whole_stays_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "newest.sql"
+    script.write_text("CREATE TABLE jobs (id);\nCREATE TABLE jobs (id);\n")
+    monkeypatch.setattr(newest, "SCRIPT", script)
+    with pytest.raises(DatabaseUnreadable, match="already exists"):
+        Database(tmp_path / "darkroom.db")
+    assert everything(tmp_path / "darkroom.db") == []
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code() -> None:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        upgrade(connection)
         context = MigrationContext.configure(connection)
         differences = [item for item in compare_metadata(context, metadata) if _ours(item)]
-    database.close()
+    engine.dispose()
     assert differences == []
 
 
