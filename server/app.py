@@ -99,6 +99,7 @@ def create_app(
         guard=state.guard,
         limiter=state.limiter,
         streams=state.streams,
+        listening={*ports.values(), *(entry.dialect for entry in settings.listen)},
     )
     _add_routes(app, state.spoken)
     _add_middleware(app, settings, ports)
@@ -121,14 +122,17 @@ def _add_routes(app: FastAPI, spoken: Mapping[str, Spoken]) -> None:
 def _add_middleware(app: FastAPI, settings: Settings, ports: Mapping[int, str]) -> None:
     """What every request passes, the last of these first."""
     spoken: Mapping[str, Spoken] = app.state.spoken
-    own = {port: own_application(spoken[name], app.state) for port, name in ports.items()}
-    app.add_middleware(PortSwitch, by_port=own)
+    there = {port: spoken[name] for port, name in ports.items()}
+    own = {port: (each.dialect, each.own) for port, each in there.items() if each.own}
+    by_port = {port: own_application(*each, app.state) for port, each in own.items()}
+    app.add_middleware(PortSwitch, by_port=by_port)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(BodyTimeout, seconds=settings.body_timeout)
     cors.add(app, settings)
     app.add_middleware(HostGuard, settings=settings, asks_for_key=app.state.guard.asks_for_key)
-    faces = {name: each.faces for name, each in spoken.items()}
-    app.add_middleware(Reception, native=problems.render, faces=faces, ports=ports)
+    main = [face for each in spoken.values() for face in each.faces.main]
+    owners = {port: (dialect.name, face.render) for port, (dialect, face) in own.items()}
+    app.add_middleware(Reception, native=problems.render, main=main, own=owners)
     app.add_middleware(RequestCounter, metrics=app.state.metrics)
     app.add_middleware(SecurityHeaders)
 

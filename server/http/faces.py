@@ -43,13 +43,13 @@ class Faces:
 
     Attributes:
         main: on the server's main port.
-        own: at the root of a port of its own.
+        own: makes the one at the root of a port of its own; called once, where somebody listens.
         lifespan: what it does beside answering, entered when the server has started and left before
             it stops.
     """
 
     main: tuple[Face, ...]
-    own: Face
+    own: Callable[[], Face]
     lifespan: Callable[[], AbstractAsyncContextManager[None]] | None = None
 
 
@@ -70,28 +70,29 @@ class Reception:
     """Notes of every request whose it is, by the port it came in on and its path."""
 
     def __init__(
-        self, app: ASGIApp, native: Render, faces: Mapping[str, Faces], ports: Mapping[int, str]
+        self,
+        app: ASGIApp,
+        native: Render,
+        main: Iterable[Face],
+        own: Mapping[int, tuple[str, Render]],
     ) -> None:
         """
         Args:
             app: what comes next.
             native: renders errors of paths that no dialect owns.
-            faces: the dialects' by name.
-            ports: the dialects that have ports of their own, by port.
+            main: the dialects' on the main port.
+            own: the names and the errors' shapes of those that have ports of their own, by port.
         """
         self._app = app
         self._native = native
-        self._faces = faces
-        self._ports = ports
-        owners = _owners(faces.values())
+        self._own = own
+        owners = {prefix: face.render for face in main for prefix in face.prefixes}
         # The longest first: of two dialects, the one with the longer beginning is meant.
         self._owners = sorted(owners.items(), key=lambda item: -len(item[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            dialect = self._ports.get(port_of(scope))
-            own = None if dialect is None else self._faces[dialect].own
-            render = self._owner(scope["path"]) if own is None else own.render
+            dialect, render = self._own.get(port_of(scope)) or (None, self._owner(scope["path"]))
             scope[_KEY] = Visit(render, dialect, time.monotonic())
         await self._app(scope, receive, send)
 
@@ -129,8 +130,3 @@ async def refuse(error: DarkroomError, scope: Scope, receive: Receive, send: Sen
         return
     # A response knows by itself how to answer a handshake.
     await visit(connection).render(error, connection)(scope, receive, send)
-
-
-def _owners(faces: Iterable[Faces]) -> dict[str, Render]:
-    every = [face for each in faces for face in each.main]
-    return {prefix: face.render for face in every for prefix in face.prefixes}

@@ -12,28 +12,29 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import __version__, web
 from server.api import problems
-from server.http.faces import port_of
-from server.speaking.loading import Spoken
+from server.http.faces import Face, port_of
+from server.plugins.types import Dialect
 from server.speaking.openapi import document
 
 OPENAPI_URL = "/openapi.json"
 
 
-def own_application(spoken: Spoken, state: State) -> FastAPI:
+def own_application(dialect: Dialect, own: Face, state: State) -> FastAPI:
     """The application of a dialect at the root of its own port, with its documentation.
 
     Args:
-        spoken: the dialect.
+        dialect: whose it is.
+        own: its addresses there.
         state: the main application's, which this one shares.
     """
-    title = f"Darkroom: {spoken.dialect.title}"
+    title = f"Darkroom: {dialect.title}"
     app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.state = state
     problems.install(app)
-    app.include_router(spoken.faces.own.router)
+    app.include_router(own.router)
     app.include_router(web.documentation(title, OPENAPI_URL))
     # Built when somebody asks: that takes a tenth of a second, and most never do.
-    described = cache(lambda: document(spoken.dialect, [spoken.faces.own]))
+    described = cache(lambda: document(dialect, [own]))
 
     async def openapi() -> JSONResponse:
         return JSONResponse(described())

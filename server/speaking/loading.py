@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +32,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A dialect that the server speaks."""
+    """A dialect that the server speaks. `own`: its face on a port of its own, where it has one."""
 
     dialect: Dialect
     faces: Faces
+    own: Face | None = None
 
 
 def rate_limits(settings: Settings, dialects: Iterable[Dialect]) -> dict[str, RateLimits]:
@@ -71,15 +72,16 @@ def load(
     guard: Guard,
     limiter: RateLimiter,
     streams: Streams,
+    listening: Set[str] = frozenset(),
 ) -> dict[str, Spoken]:
     """Build every enabled dialect. One that cannot be built is left out, and its plugin is told of.
+    `listening` are the names of those that are given a port of their own.
 
     Raises:
         ConfigurationError: a table `[dialects.NAME]` holds what the dialect does not know, or names
             a model that cannot be meant, or one that is to have a port of its own cannot be built.
     """
     found = {}
-    listed = {entry.dialect for entry in settings.listen}
     for name, dialect in plugins.dialects.items():
         entry = settings.dialects.get(name, DialectEntry())
         options = _options(dialect, entry)
@@ -90,7 +92,8 @@ def load(
         )
         _check_model(host)
         try:
-            found[name] = Spoken(dialect, _built(dialect, host))
+            faces = _built(dialect, host)
+            found[name] = Spoken(dialect, faces, _own(faces) if name in listening else None)
         except ConfigurationError:
             raise
         except (Exception, SystemExit) as error:
@@ -98,7 +101,7 @@ def load(
             provider = plugins.dialect_provider(name)
             fault = f"Building the dialect {name} raised {describe(error)}."
             plugins.fault(provider, fault)
-            if name in listed:
+            if name in listening:
                 raise ConfigurationError(f"[[listen]] {name}: {fault}") from error
     return found
 
@@ -126,10 +129,20 @@ def _built(dialect: Dialect, host: DialectHost) -> Faces:
     faces = build(host)
     if not isinstance(faces, Faces):
         raise DarkroomError(f"`{dialect.build}` returned {faces!r}: return `Faces`")
-    for face in (*faces.main, faces.own):
-        if not isinstance(face, Face):
-            raise DarkroomError(f"`{dialect.build}` returned {face!r} among its faces")
+    for face in faces.main:
+        _check_face(face)
     return faces
+
+
+def _own(faces: Faces) -> Face:
+    own = faces.own()
+    _check_face(own)
+    return own
+
+
+def _check_face(face: object) -> None:
+    if not isinstance(face, Face):
+        raise DarkroomError(f"{face!r} is among its faces and is no `Face`")
 
 
 def _options(dialect: Dialect, entry: DialectEntry) -> BaseModel | None:

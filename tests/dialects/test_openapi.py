@@ -25,7 +25,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
 
 def described(app: FastAPI, name: str, place: str) -> dict[str, Any]:
     spoken = app.state.spoken[name]
-    faces = spoken.faces.main if place == "main" else [spoken.faces.own]
+    faces = spoken.faces.main if place == "main" else [spoken.faces.own()]
     return document(spoken.dialect, faces)
 
 

@@ -57,7 +57,7 @@ def _face(host: DialectHost, prefix: str = "") -> Face:
 
 def build(host: DialectHost) -> Faces:
     """On the main port below `/telegraph`, and at the root of a port of its own."""
-    return Faces(main=(_face(host, "/telegraph"),), own=_face(host))
+    return Faces(main=(_face(host, "/telegraph"),), own=lambda: _face(host))
 
 
 @hookimpl

@@ -35,14 +35,19 @@ def build(host: DialectHost) -> Faces:
     """The dialect's addresses."""
     checkpoints, runs = Checkpoints(host), Runs(host.service)
     generating = Generating(host, checkpoints, runs)
-    main, own = host.router(render, prefix=PREFIX), host.router(render)
+    main = host.router(render, prefix=PREFIX)
     _add_generation(main, generating)
     _add_progress(main, host, runs)
     _add_png_info(main)
     lists.add(main, host, checkpoints)
-    own.routes.extend(main.routes)
-    _add_ping(own)
-    return Faces(main=(Face(main, render, prefixes=("/sdapi",)),), own=Face(own, render))
+
+    def own() -> Face:
+        router = host.router(render)
+        router.routes.extend(main.routes)
+        _add_ping(router)
+        return Face(router, render)
+
+    return Faces(main=(Face(main, render, prefixes=("/sdapi",)),), own=own)
 
 
 def _add_generation(router: APIRouter, generating: Generating) -> None:

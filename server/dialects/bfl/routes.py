@@ -78,7 +78,7 @@ def build(host: DialectHost) -> Faces:
             Face(router(DOCUMENT, gallery=True), render, ("/v1", "/history", "/outputs")),
             Face(router(OWN, "/bfl", gallery=False), render, ("/bfl",)),
         ),
-        own=Face(router(OWN, gallery=True), render),
+        own=lambda: Face(router(OWN, gallery=True), render),
         lifespan=Courier(host, allow_private=private).at_work,
     )
 

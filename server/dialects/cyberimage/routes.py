@@ -22,7 +22,7 @@ def build(host: DialectHost) -> Faces:
     """The API below its prefix on the main port, and at the root of its own."""
     api = Api(host)
     main = Face(_routes(host, api, PREFIX), render, (PREFIX,))
-    return Faces((main,), Face(_routes(host, api, ""), render))
+    return Faces((main,), lambda: Face(_routes(host, api, ""), render))
 
 
 def _routes(host: DialectHost, api: Api, prefix: str) -> APIRouter:

@@ -40,10 +40,15 @@ def build(host: DialectHost) -> Faces:
     _check_upscaler(host, options.upscaler)
     preferences = Preferences(host.service)
     generations = Generations(host, preferences, options.upscaler)
-    main, own = _routes(host, preferences, generations), host.router(render)
-    own.routes.extend(main.routes)
-    _add_health(own)
-    return Faces(main=(Face(main, render, PREFIXES),), own=Face(own, render))
+    main = _routes(host, preferences, generations)
+
+    def own() -> Face:
+        router = host.router(render)
+        router.routes.extend(main.routes)
+        _add_health(router)
+        return Face(router, render)
+
+    return Faces(main=(Face(main, render, PREFIXES),), own=own)
 
 
 def _check_upscaler(host: DialectHost, name: str | None) -> None:

@@ -51,7 +51,7 @@ def build(host: DialectHost) -> Faces:
         _add_socket(router, host, studio)
         return Face(router, render, (prefix,) if prefix else ())
 
-    return Faces(main=(face(PREFIX),), own=face())
+    return Faces(main=(face(PREFIX),), own=face)
 
 
 def _add_generation(router: APIRouter, host: DialectHost, studio: Studio) -> None:

@@ -53,7 +53,7 @@ def build(host: DialectHost) -> Faces:
     _add_images(router, host)
     _add_files(router, host)
     _add_models(router, host, began=int(time.time()))
-    return Faces(main=(Face(router, render, PREFIXES),), own=Face(router, render))
+    return Faces(main=(Face(router, render, PREFIXES),), own=lambda: Face(router, render))
 
 
 def _add_images(router: APIRouter, host: DialectHost) -> None:

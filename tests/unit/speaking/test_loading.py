@@ -33,7 +33,7 @@ def build(host):
         async def greet():
             return host.options.greeting
         return Face(router, render, (prefix,) if prefix else ())
-    return Faces((face("/sound"),), face(""))
+    return Faces((face("/sound"),), lambda: face(""))
 
 @hookimpl
 def register_dialects():
@@ -119,8 +119,20 @@ def test_settings_that_cannot_be_used(folder: Path, more: dict[str, Any], messag
 
 def test_options_are_the_dialects_own_class(folder: Path) -> None:
     app = create_app(settings(folder, dialects={"sound": {"greeting": "ahoy"}}))
-    [route] = app.state.spoken["sound"].faces.own.router.routes
+    [route] = app.state.spoken["sound"].faces.own().router.routes
     assert route.path == "/greet"
+
+
+@pytest.mark.parametrize(
+    ("own", "fault"), [("lambda: 1 / 0", "ZeroDivisionError"), ("lambda: 7", "is no `Face`")]
+)
+def test_a_face_of_its_own_is_made_where_somebody_listens(
+    folder: Path, own: str, fault: str
+) -> None:
+    (folder / "plugins" / "sound.py").write_text(SOUND.replace('lambda: face("")', own))
+    assert "sound" in create_app(settings(folder)).state.spoken
+    with pytest.raises(ConfigurationError, match=rf"\[\[listen\]\] sound: .*{fault}"):
+        create_app(settings(folder, listen=LISTEN))
 
 
 def test_a_dialect_that_is_off_has_no_routes(folder: Path) -> None:
