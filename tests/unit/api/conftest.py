@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import LiveServer, live_server
+from tests.serving import LiveServer, live_server, until
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,12 @@ def made(server: LiveServer) -> dict[str, Any]:
 
 @pytest.fixture
 def paused(server: LiveServer) -> Iterator[LiveServer]:
+    """The server with an empty queue that does not move: no job of another test is left in it."""
+    until(lambda: _is_idle(server.client.get("/api/queue").json()))
     server.client.post("/api/queue/pause")
     yield server
     server.client.post("/api/queue/resume")
+
+
+def _is_idle(queue: dict[str, Any]) -> bool:
+    return (queue["pending"], queue["running"]) == (0, 0)
