@@ -122,14 +122,17 @@ def test_an_image_that_would_become_too_large(server: LiveServer) -> None:
     "query", ["limit=0", "limit=x", "offset=-1", "type=audio", f"limit={9**40}"]
 )
 def test_invalid_queries(server: LiveServer, query: str) -> None:
-    failure(server.client.get(f"/api/history?{query}"), 400, "INVALID_PARAMETERS")
+    told = failure(server.client.get(f"/api/history?{query}"), 400, "INVALID_PARAMETERS")
+    assert [item["field"] for item in told["details"]["errors"]] == [query.partition("=")[0]]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"null", b'"prompt"', b"\xff", b"[" * 50_000])
 def test_bodies_that_are_no_object(server: LiveServer, body: bytes) -> None:
     headers = {"content-type": "application/json"}
+    before = len(server.client.get("/api/jobs").json()["jobs"])
     answer = server.client.post(GENERATE, content=body, headers=headers)
-    failure(answer, 400, "INVALID_PARAMETERS")
+    assert failure(answer, 400, "INVALID_PARAMETERS")["success"] is False
+    assert len(server.client.get("/api/jobs").json()["jobs"]) == before
 
 
 def test_more_is_given_than_is_known(server: LiveServer) -> None:
@@ -154,7 +157,8 @@ def test_ids_that_nothing_has(server: LiveServer, number: str) -> None:
 @pytest.mark.parametrize(("path", "word"), [(TRANSFORM, "seedImage"), (UPSCALE, "imagePath")])
 def test_an_image_of_ours_that_is_not_there(server: LiveServer, path: str, word: str) -> None:
     answer = server.client.post(path, json={word: "/generated/image_999999.png", "prompt": "x"})
-    failure(answer, 404, "NOT_FOUND")
+    told = failure(answer, 404, "NOT_FOUND")
+    assert part(told, document.NOT_FOUND) == document.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -162,8 +166,8 @@ def test_an_image_of_ours_that_is_not_there(server: LiveServer, path: str, word:
     ["/api/history/1/2", "/api/settings/x", f"{GENERATE}/x", "/generated", "/ws/generation/x"],
 )
 def test_unknown_paths_of_ours(server: LiveServer, path: str) -> None:
-    failure(server.client.get(path), 404, "NOT_FOUND")
-    failure(httpx.get(f"{server.url_of('desktop')}{path}"), 404, "NOT_FOUND")
+    for base in (str(server.client.base_url).rstrip("/"), server.url_of("desktop")):
+        assert path in failure(httpx.get(f"{base}{path}"), 404, "NOT_FOUND")["error"]
 
 
 def test_on_the_own_port_every_path_is_ours(server: LiveServer) -> None:
@@ -190,12 +194,13 @@ def test_wrong_methods(server: LiveServer, method: str, path: str, allowed: str)
 
 def test_a_body_that_is_too_large(server: LiveServer) -> None:
     answer = server.client.post(GENERATE, json={"prompt": "x", "pad": "x" * 1_100_000})
-    failure(answer, 413, "PAYLOAD_TOO_LARGE")
+    assert "bytes" in failure(answer, 413, "PAYLOAD_TOO_LARGE")["error"]
 
 
 def test_a_foreign_host(server: LiveServer) -> None:
     headers = {"host": "evil.example.org"}
-    failure(server.client.get(SETTINGS, headers=headers), 403, "FORBIDDEN")
+    told = failure(server.client.get(SETTINGS, headers=headers), 403, "FORBIDDEN")
+    assert "evil.example.org" in told["error"]
 
 
 # --- jobs that end otherwise ---------------------------------------------------------------------
