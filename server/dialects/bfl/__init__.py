@@ -1,6 +1,6 @@
-"""Black Forest Labs' API, and beside it that of the klein backend which is modelled on it.
+"""Black Forest Labs' API, and beside it that of the local backend which is modelled on it.
 
-Two vocabularies on one set of jobs: the words of the klein backend at the root of the main port,
+Two vocabularies on one set of jobs: the words of the local backend at the root of the main port,
 Black Forest Labs' own under `/bfl` and at the root of a port of its own.
 """
 

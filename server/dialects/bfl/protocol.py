@@ -1,17 +1,22 @@
 """The API's words: what is asked, and what is answered in either vocabulary.
 
-Sources: the document of the klein backend; docs.bfl.ai, the OpenAPI of its models and of
+Sources: the document of the local backend; docs.bfl.ai, the OpenAPI of its models and of
 `/v1/get_result`.
 """
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from server.generation import MAX_PROMPT, Integer, Number
 from server.webhooks.webhook import MAX_SECRET, MAX_URL
+
+#: The bodies that name a model.
+EXAMPLES: dict[str, Any] = json.loads(Path(__file__).with_name("examples.json").read_text("utf-8"))
 
 #: Which images a request may bring, in their order.
 IMAGE_WORDS = ("input_image", "input_image_2", "input_image_3", "input_image_4")
@@ -46,7 +51,7 @@ Base64Image = Annotated[
 ]
 
 
-#: The request that the klein backend's document prints.
+#: The request that the local backend's document prints.
 EXAMPLE = {
     "prompt": "A futuristic city at sunset, cinematic lighting",
     "aspect_ratio": "1:1",
@@ -273,22 +278,7 @@ class Missing(State):
 class HistoryEntry(BaseModel):
     """A finished image."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": _ID,
-                    "prompt": "A futuristic city at sunset, cinematic lighting",
-                    "model": "klein-4b",
-                    "status": "Ready",
-                    "result_url": _SAMPLE,
-                    "url": _SAMPLE,
-                    "metadata": '{"aspect_ratio": "1:1", "steps": 4, "seed": 42}',
-                    "created_at": "2026-01-21T11:56:10",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLES["history_entry"]]})
 
     id: str = Field(description="The task's id.")
     prompt: str = Field(description="What the image shows.")

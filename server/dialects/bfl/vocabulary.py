@@ -117,7 +117,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     return {word: value for word, value in values.items() if value is not None}
 
 
-#: That of the klein backend, which its document prints.
+#: That of the local backend, which its document prints.
 DOCUMENT = Vocabulary(
     name="document",
     output_format="png",
