@@ -5,19 +5,22 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: Scripts come from the server's own files only, never from the page itself. Inline styles and
-#: the search's worker (a blob) are what the documentation pages need.
+_ALWAYS = [
+    "default-src 'self'",
+    "img-src 'self' data: blob:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+]
+
+#: Scripts and styles come from the server's own files only, never from the page itself.
+OWN_FILES_ONLY = "; ".join(_ALWAYS)
+
+#: Scripts likewise. Inline styles and the search's worker (a blob) are what the documentation
+#: pages need.
 CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    ]
+    [*_ALWAYS, "style-src 'self' 'unsafe-inline'", "worker-src 'self' blob:"]
 )
 
 

@@ -1,4 +1,4 @@
-"""Pages for people: the start page, the API's documentation, and the files they load.
+"""Pages for people: the one that makes pictures, the API's documentation, and the files they load.
 
 Nothing comes from another host, and no page has a script of its own inside.
 """
@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from server.http.headers import OWN_FILES_ONLY
 from server.http.problem import CATALOGUE
 from server.web import assets, documents
 
@@ -24,8 +25,10 @@ def pages(dialects: Mapping[str, str]) -> APIRouter:
     documentation of its own."""
     router = APIRouter(include_in_schema=False)
 
+    start = documents.index(dialects)
+
     async def index() -> HTMLResponse:
-        return HTMLResponse(documents.index(dialects))
+        return HTMLResponse(start, headers={"Content-Security-Policy": OWN_FILES_ONLY})
 
     router.add_api_route("/", index, methods=BOTH)
     router.add_api_route(CATALOGUE, _errors, methods=BOTH)
@@ -39,7 +42,7 @@ def documentation(title: str, openapi_url: str) -> APIRouter:
     """The routes of the pages that show one OpenAPI document, and of their files."""
     router = APIRouter(include_in_schema=False)
     _document(router, title, openapi_url)
-    router.add_api_route("/static/{folder}/{name}", _asset, methods=BOTH)
+    router.add_api_route("/static/{folder}/{name:path}", _asset, methods=BOTH)
     return router
 
 

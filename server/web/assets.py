@@ -14,7 +14,9 @@ HERE = Path(__file__).parent
 #: What a page may load; licences and notes lie in the same folders.
 SUFFIXES = frozenset({".css", ".js", ".png", ".svg"})
 
-FOLDERS = {name: StaticFiles(directory=HERE / name) for name in ("pages", "redoc", "swagger")}
+FOLDER_NAMES = ("page", "pages", "redoc", "swagger", "vendor")
+
+FOLDERS = {name: StaticFiles(directory=HERE / name) for name in FOLDER_NAMES}
 
 
 async def serve(request: Request, folder: str, name: str) -> Response:

@@ -11,16 +11,39 @@ from string import Template
 
 from server.errors import DarkroomError, JobFailure, StartupError, WorkerLost, all_errors
 
-PAGES = Path(__file__).parent / "pages"
+HERE = Path(__file__).parent
+PAGES = HERE / "pages"
 
 
 def index(dialects: Mapping[str, str]) -> str:
-    """The start page. `dialects`: titles by name."""
-    rows = [
-        f'<li><a href="/docs/{escape(name)}">{escape(title)}</a></li>'
-        for name, title in dialects.items()
+    """The page that makes pictures. `dialects`: titles by name, each with a documentation of its
+    own."""
+    links = [
+        *(f'<link rel="stylesheet" href="{url}">' for url in _page_files("style/*.css")),
+        *(f'<link rel="modulepreload" href="{url}">' for url in _modules()),
+        _described("/docs", "Darkroom: try it"),
+        _described("/redoc", "Darkroom: read it"),
+        *(_described(f"/docs/{name}", title) for name, title in dialects.items()),
     ]
-    return _page("index", dialects="\n".join(rows))
+    return _page("index", links="\n".join(links))
+
+
+def _page_files(pattern: str) -> list[str]:
+    """The addresses of the page's files, in an order that does not change."""
+    found = sorted(path.relative_to(HERE) for path in (HERE / "page").glob(pattern))
+    return [f"/static/{path.as_posix()}" for path in found]
+
+
+def _modules() -> list[str]:
+    """The page's scripts and the libraries they import: told at once, they are not fetched one
+    after the other as each names the next."""
+    own = [url for url in _page_files("**/*.js") if not url.endswith("/theme.js")]
+    return own + [f"/static/vendor/{path.name}" for path in sorted((HERE / "vendor").glob("*.js"))]
+
+
+def _described(url: str, title: str) -> str:
+    """Where an API is described, for the page and for programs (RFC 8631)."""
+    return f'<link rel="service-doc" href="{escape(url)}" title="{escape(title)}">'
 
 
 def swagger(title: str, openapi_url: str) -> str:

@@ -1,0 +1,9 @@
+// The page: looks who is there, then shows itself and follows what happens.
+
+import { mount } from "./lib/ui.js";
+import { Page } from "./shell.js";
+import { lookUp } from "./state/session.js";
+import { tell } from "./state/toasts.js";
+
+mount(Page, document.getElementById("page"));
+lookUp().catch((problem) => tell(problem.message, "error"));

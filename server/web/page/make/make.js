@@ -1,0 +1,14 @@
+// The view in which pictures are made, and seen developing beside it.
+
+import { html } from "../lib/ui.js";
+import { Watch } from "../watch/watch.js";
+import { Form } from "./form.js";
+
+export function MakeView() {
+  return html`
+    <div class="make">
+      <${Form} />
+      <${Watch} />
+    </div>
+  `;
+}

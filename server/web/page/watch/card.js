@@ -1,0 +1,108 @@
+// One job: its picture so far, how far it is, and what can be done about it.
+
+import { html, useEffect } from "../lib/ui.js";
+import { ago } from "../pure/format.js";
+import { isLive, leftOf, phaseOf, shareOf } from "../pure/phase.js";
+import { Button, IconButton } from "../parts/button.js";
+import { Icon } from "../parts/icon.js";
+import { Progress } from "../parts/progress.js";
+import { cancel, detail, entryOf, forget, now } from "../state/jobs.js";
+import { models } from "../state/models.js";
+import { look } from "../state/route.js";
+import { mayGenerate } from "../state/session.js";
+import { trying } from "../state/toasts.js";
+
+export function Card({ id }) {
+  const { snapshot, at, params } = entryOf(id).value;
+  useEffect(() => {
+    // The stream does not tell what was asked for. A job may be gone again: then its card is, too.
+    detail(id).catch(() => {});
+  }, [id]);
+  const isDownload = snapshot.kind === "download";
+  const prompt = params?.prompt ?? snapshot.images[0]?.prompt ?? "";
+  const title = prompt || (isDownload ? "Download of a LoRA" : "Without words");
+  const running = isLive(snapshot);
+  return html`
+    <article class="card" data-status=${snapshot.status} data-job=${id} aria-label=${title}>
+      ${!isDownload && html`<${Pictures} snapshot=${snapshot} params=${params} title=${title} />`}
+      <div class="card-text">
+        <p class="card-title" title=${title}>${title}</p>
+        <p class="card-phase">
+          <span>${phaseOf(snapshot)}</span>
+          <span class="muted">
+            ${running ? leftOf(snapshot, now.value - at) : ago(snapshot.finished_at ?? snapshot.created_at)}
+          </span>
+        </p>
+        ${running && html`<${Progress} share=${shareOf(snapshot)} label=${`Progress: ${title}`} />`}
+        ${snapshot.error && html`<${Failure} error=${snapshot.error} />`}
+        ${snapshot.warnings.map((warning) => html`<p class="warning">${warning}</p>`)}
+        <p class="card-end muted">
+          <span>${titleOf(snapshot.model)}</span>
+          ${mayGenerate.value && html`<${Action} snapshot=${snapshot} title=${title} />`}
+        </p>
+      </div>
+    </article>
+  `;
+}
+
+function Action({ snapshot, title }) {
+  const { job_id: id, status } = snapshot;
+  if (isLive(snapshot)) {
+    const label = `Cancel: ${title}`;
+    return html`<${Button} icon="close" aria-label=${label} onClick=${() => trying(() => cancel(id))}>
+      Cancel
+    <//>`;
+  }
+  if (status === "completed") return null;
+  const label = `Dismiss: ${title}`;
+  return html`<${IconButton} icon="close" label=${label} onClick=${() => trying(() => forget(id))} />`;
+}
+
+/** What is finished, and what develops beside it. */
+function Pictures({ snapshot, params, title }) {
+  const { images, preview, num_images: count } = snapshot;
+  const developing = isLive(snapshot) && images.length < count;
+  if (!developing && !images.length) return null;
+  const shape = `${params?.width ?? 1} / ${params?.height ?? 1}`;
+  return html`
+    <div class="card-pictures" data-count=${Math.min(images.length + (developing ? 1 : 0), 3)}>
+      ${images.map((image) => html`<${Finished} image=${image} key=${image.filename} />`)}
+      ${developing && html`<${Developing} preview=${preview} shape=${shape} title=${title} />`}
+    </div>
+  `;
+}
+
+function Finished({ image }) {
+  const open = (event) => {
+    event.preventDefault();
+    look(image.filename);
+  };
+  return html`
+    <a class="picture" href=${`#/make/${image.filename}`} onClick=${open}>
+      <img src=${image.url} alt=${image.prompt || image.filename} width=${image.width} height=${image.height} />
+    </a>
+  `;
+}
+
+function Developing({ preview, shape, title }) {
+  return html`
+    <div class="picture developing" style=${{ aspectRatio: shape }}>
+      ${preview
+        ? html`<img src=${preview} alt=${`Preview: ${title}`} />`
+        : html`<${Icon} name="image" size=${32} />`}
+    </div>
+  `;
+}
+
+/** What went wrong and what to do about it, which the server says; the code for those who ask. */
+function Failure({ error }) {
+  return html`
+    <p class="error" role="alert">
+      ${error.message} <a href=${`/docs/errors#${error.code}`} target="_blank"><code>${error.code}</code></a>
+    </p>
+  `;
+}
+
+function titleOf(model) {
+  return models.value.find(({ id }) => id === model)?.title ?? model ?? "";
+}
