@@ -49,13 +49,13 @@ class ImagePage:
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Which images a page shows: `query` words all in the prompt or the model, `model` an id,
-    `lora` the id of an adapter in the recipe, `prompt` words all in the prompt; with `firsts` of
-    each job only the first image. With `dialect`, `query` and `model` mean models as the clients of
+    `loras` ids of which the recipe has one, `prompt` words all in the prompt; with `firsts` of each
+    job only the first image. With `dialect`, `query` and `model` mean models as the clients of
     that API name them."""
 
     query: str | None = None
     model: str | None = None
-    lora: str | None = None
+    loras: tuple[str, ...] = ()
     prompt: str | None = None
     firsts: bool = False
     dialect: str | None = None
@@ -70,8 +70,8 @@ class Filters:
             found += [_says(word, named) for word in self.query.split()]
         if self.model:
             found.append(named == self.model)
-        if self.lora:
-            found.append(_uses_lora(self.lora))
+        if self.loras:
+            found.append(_uses_lora(self.loras))
         if self.prompt:
             found.append(images.c.id.in_(_search(self.prompt, "prompt")))
         if self.firsts:
@@ -316,9 +316,9 @@ def _says(word: str, named: ColumnElement[str]) -> ColumnElement[bool]:
     return in_prompt | named.icontains(word, autoescape=True)
 
 
-def _uses_lora(lora: str) -> ColumnElement[bool]:
+def _uses_lora(ids: tuple[str, ...]) -> ColumnElement[bool]:
     entries = func.json_each(images.c.recipe, "$.loras").table_valued("value")
-    named = func.json_extract(entries.c.value, "$.id") == lora
+    named = func.json_extract(entries.c.value, "$.id").in_(ids)
     return select(entries.c.value).where(named).exists()
 
 

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from server.catalog import ModelCatalog
 from server.errors import ModelNotFound
+from server.facets import Facets, Use
 from server.gallery import Filters, Gallery, ImagePage
 from server.lora_errors import LoraNotFound
+from server.loras.record import LoraRecord
 from server.loras.registry import LoraRegistry
 from server.records import ImageRecord
+
+#: How many models, and how many LoRAs, are told to filter by.
+MOST_FACETS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """How many images were made with a LoRA. `name` is what people call it; None: it is not here
+    any more."""
+
+    id: str
+    name: str | None
+    images: int
 
 
 class Pictures:
     """Finished images. Disk and database are used on threads."""
 
-    def __init__(self, gallery: Gallery, catalog: ModelCatalog, loras: LoraRegistry) -> None:
+    def __init__(
+        self, gallery: Gallery, facets: Facets, catalog: ModelCatalog, loras: LoraRegistry
+    ) -> None:
         self._gallery = gallery
+        self._facets = facets
         self._catalog = catalog
         self._loras = loras
 
@@ -39,13 +58,29 @@ class Pictures:
         likewise, of the prompt alone; `lora` is any name of a LoRA, or the id of one that is gone;
         with `firsts` of each job only the first image. With `dialect`, `q` and `model` mean models
         as that API's clients name them, a word of `q` any part of such a name."""
-        with contextlib.suppress(LoraNotFound):
-            lora = lora and (await asyncio.to_thread(self._loras.find, lora)).id
+        loras = await asyncio.to_thread(self._lora_ids, lora) if lora else ()
         wanted = self._card_id(model) if dialect is None else model
-        filters = Filters(q, wanted, lora, prompt, firsts, dialect)
+        filters = Filters(q, wanted, loras, prompt, firsts, dialect)
         return await asyncio.to_thread(
             self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor
         )
+
+    async def models(self) -> list[Use]:
+        """The models that images were made with, most used first, at most `MOST_FACETS`.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        return await asyncio.to_thread(self._facets.models, MOST_FACETS)
+
+    async def loras(self) -> list[LoraUse]:
+        """The LoRAs that images were made with, most used first, at most `MOST_FACETS`; `page` with
+        the id of one finds as many images.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        return await asyncio.to_thread(self._lora_uses)
 
     async def named(self, filename: str) -> ImageRecord:
         """The image with this file name.
@@ -90,6 +125,31 @@ class Pictures:
             ImageNotFound
         """
         await asyncio.to_thread(self._gallery.delete, filename)
+
+    def _lora_uses(self) -> list[LoraUse]:
+        holders = self._holders()
+        counts: Counter[str] = Counter()
+        for use in self._facets.loras():
+            holder = holders.get(use.id)
+            counts[use.id if holder is None else holder.id] += use.images
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_FACETS]
+        names = {lora_id: holders[lora_id].name for lora_id, _ in ranked if lora_id in holders}
+        return [LoraUse(lora_id, names.get(lora_id), count) for lora_id, count in ranked]
+
+    def _lora_ids(self, name: str) -> tuple[str, ...]:
+        """What recipes may call the LoRA of this name; the name itself if there is none."""
+        try:
+            wanted = self._loras.find(name).id
+        except LoraNotFound:
+            return (name,)
+        return tuple(told for told, record in self._holders().items() if record.id == wanted)
+
+    def _holders(self) -> dict[str, LoraRecord]:
+        """The LoRAs by what recipes may call them: their ids, and those that they had before more
+        was known of them."""
+        records = self._loras.records()
+        former = {alias: record for record in records for alias in record.aliases}
+        return former | {record.id: record for record in records}
 
     def _card_id(self, name: str | None) -> str | None:
         try:

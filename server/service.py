@@ -19,6 +19,7 @@ from server.enrichment.enricher import Enriched, Enricher
 from server.enrichment.styles import DEFAULT
 from server.enrichment.wish import MAX_LENGTH
 from server.errors import JobFailure, JobNotFound
+from server.facets import Facets
 from server.folders import Folders
 from server.gallery import Gallery
 from server.inputs import InputImages
@@ -114,7 +115,7 @@ class GenerationService:
         self.webhooks = WebhookStore(self._database)
         self.memory = Memory(self._database)
         self.statistics = JobStatistics(self._database)
-        self.pictures = Pictures(self._gallery, self.catalog, self.loras)
+        self.pictures = Pictures(self._gallery, Facets(self._database), self.catalog, self.loras)
 
     def _make_manager(self) -> None:
         """What runs jobs."""

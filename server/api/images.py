@@ -56,6 +56,25 @@ async def list_images(
     )
 
 
+# Before the images themselves: its path looks like one of theirs.
+@router.get(
+    "/api/images/facets",
+    summary="What to filter by",
+    responses={200: {"model": schemas.ImageFacets}},
+)
+@needs(Scope.READ)
+async def list_facets(service: Service) -> JSONResponse:
+    """Lists the models and the LoRAs that images of the gallery were made with, most used first, at
+    most 200 of each. Each `id` is one that `/api/images` filters by."""
+    models, loras = await service.pictures.models(), await service.pictures.loras()
+    return JSONResponse(
+        {
+            "models": [{"id": use.id, "count": use.images} for use in models],
+            "loras": [{"id": use.id, "name": use.name, "count": use.images} for use in loras],
+        }
+    )
+
+
 @router.get(
     "/api/images/{filename}",
     summary="An image",

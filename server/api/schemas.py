@@ -170,6 +170,28 @@ class ImagePage(Shape):
     next_cursor: str | None = Field(description="Null on the last page.")
 
 
+class ModelFacet(Shape):
+    """A model that images were made with."""
+
+    id: str = Field(description="As `/api/models` lists it, while it is here.")
+    count: int = Field(description="Of its images in the gallery.")
+
+
+class LoraFacet(Shape):
+    """A LoRA that images were made with."""
+
+    id: str = Field(examples=["civitai_1963644"])
+    name: str | None = Field(description="What people call it; null: it is not here any more.")
+    count: int = Field(description="Of its images in the gallery.")
+
+
+class ImageFacets(Shape):
+    """What the gallery can be filtered by, most used first."""
+
+    models: list[ModelFacet]
+    loras: list[LoraFacet]
+
+
 class Queue(Shape):
     """The queue in numbers."""
 

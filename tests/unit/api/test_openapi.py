@@ -55,7 +55,7 @@ def test_has_every_native_route(document: dict[str, Any]) -> None:
         "DELETE /api/jobs/{job_id}", "POST /api/jobs/{job_id}/cancel", "GET /api/queue",
         "POST /api/queue/pause", "POST /api/queue/resume", "GET /api/sse/jobs",
         "GET /api/sse/gallery", "GET /api/sse/{job_id}", "GET /api/images",
-        "GET /api/images/{filename}", "DELETE /api/images/{filename}",
+        "GET /api/images/facets", "GET /api/images/{filename}", "DELETE /api/images/{filename}",
         "GET /api/thumbs/{filename}", "GET /api/models", "GET /api/models/{model}/schema",
         "POST /api/models/{model}/load", "POST /api/models/{model}/unload", "GET /api/loras",
         "POST /api/loras", "POST /api/loras/rescan", "GET /api/loras/{lora}",

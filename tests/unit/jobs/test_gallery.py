@@ -175,7 +175,7 @@ def test_filters_by_model_and_by_lora(store: JobStore, gallery: Gallery) -> None
     other = add_image(store, gallery, model="other")
     page = gallery.page(Filters(model="other"), limit=10)
     assert [image.filename for image in page.images] == [other.filename]
-    assert gallery.page(Filters(lora="civitai_1"), limit=10).total == 0
+    assert gallery.page(Filters(loras=("civitai_1",)), limit=10).total == 0
 
 
 def test_what_came_after_a_row_comes_oldest_first(store: JobStore, gallery: Gallery) -> None:

@@ -1,0 +1,106 @@
+"""What the gallery can be filtered by, and that the filters find what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from server.catalog import ModelCatalog
+from server.config import Settings
+from server.database import Database
+from server.facets import Facets, Use
+from server.gallery import Filters, Gallery
+from server.jobs.store import JobStore
+from server.loras.registry import LoraRegistry
+from server.model_files import ModelFiles
+from server.pictures import MOST_FACETS, LoraUse, Pictures
+from server.plugins.manager import discover
+from tests.support import PLUGINS
+from tests.unit.jobs.builders import PNG, WEBP, add_image, new_image, new_job
+from tests.unit.loras.builders import lora, registry
+
+VERSION = {"id": 5, "modelId": 4, "name": "v1", "model": {"name": "Ink wash"}}
+
+
+def add_with_loras(store: JobStore, gallery: Gallery, ids: Iterable[str]) -> str:
+    """Add an image made with these LoRAs; its file name."""
+    job = store.begin(store.create(new_job()).id)
+    plain = new_image(job)
+    loras = [{"id": lora_id, "weight": 0.8, "name": "as it was called then"} for lora_id in ids]
+    record = replace(plain, recipe={**plain.recipe, "loras": loras})
+    assert gallery.add(record, job.attempt, PNG, WEBP) is not None
+    return record.filename
+
+
+def pictures(gallery: Gallery, database: Database, loras: LoraRegistry) -> Pictures:
+    catalog = ModelCatalog(discover(PLUGINS), ModelFiles(Settings(data=database.path.parent)))
+    return Pictures(gallery, Facets(database), catalog, loras)
+
+
+def test_models_are_counted_most_used_first_without_deleted_images(
+    store: JobStore, gallery: Gallery, database: Database
+) -> None:
+    facets = Facets(database)
+    assert facets.models(10) == []
+    for model in ("oak", "elm", "oak", "fir", "ash"):
+        add_image(store, gallery, model=model)
+    for model in ("birch", "ash", "ash"):
+        gallery.delete(add_image(store, gallery, model=model).filename)
+    everything = [Use("oak", 2), Use("ash", 1), Use("elm", 1), Use("fir", 1)]
+    assert facets.models(10) == everything
+    assert facets.models(2) == everything[:2]
+    for use in everything:
+        assert gallery.page(Filters(model=use.id), limit=10).total == use.images
+
+
+def test_loras_are_counted_once_an_image_without_deleted_images(
+    store: JobStore, gallery: Gallery, database: Database
+) -> None:
+    facets = Facets(database)
+    add_image(store, gallery)
+    assert facets.loras() == []
+    for ids in ([], ["ink"], ["neon", "ink"], ["neon", "neon"]):
+        add_with_loras(store, gallery, ids)
+    for ids in (["ink"], ["gone"]):
+        gallery.delete(add_with_loras(store, gallery, ids))
+    assert sorted(facets.loras(), key=lambda use: use.id) == [Use("ink", 2), Use("neon", 2)]
+    assert gallery.page(Filters(loras=("ink",)), limit=10).total == 2
+    assert gallery.page(Filters(loras=("ink", "neon")), limit=10).total == 3
+
+
+async def test_a_lora_is_one_whatever_it_was_called_when_images_were_made(
+    store: JobStore, gallery: Gallery, database: Database, tmp_path: Path
+) -> None:
+    lora(tmp_path / "loras" / "x.safetensors", seed=1)
+    lora(tmp_path / "loras" / "a neon sign.safetensors", seed=2)
+    async with registry(tmp_path) as found:
+        shown = pictures(gallery, database, found)
+        unknown, neon = found.find("x"), found.find("a neon sign")
+        for _ in range(2):
+            add_with_loras(store, gallery, [unknown.id])
+        await found.note_civitai(unknown.sha256, VERSION)
+        assert found.find("x").id == "civitai_5" != unknown.id
+        for ids in (["civitai_5", neon.id], ["gone"], ["also gone"]):
+            add_with_loras(store, gallery, ids)
+        uses = await shown.loras()
+        totals = [(await shown.page(limit=1, lora=use.id)).total for use in uses]
+        assert (await shown.page(limit=1, lora=unknown.id)).total == 3
+    assert uses == [
+        LoraUse("civitai_5", "Ink wash", 3),
+        LoraUse("also gone", None, 1),
+        LoraUse("gone", None, 1),
+        LoraUse(neon.id, "a neon sign", 1),
+    ]
+    assert totals == [use.images for use in uses], "the filter finds what was counted"
+
+
+async def test_no_more_loras_than_a_page_can_show(
+    store: JobStore, gallery: Gallery, database: Database, tmp_path: Path
+) -> None:
+    add_with_loras(store, gallery, [f"lora_{number:03}" for number in range(MOST_FACETS + 1)])
+    add_with_loras(store, gallery, [f"lora_{MOST_FACETS}"])
+    async with registry(tmp_path) as found:
+        uses = await pictures(gallery, database, found).loras()
+    assert len(uses) == MOST_FACETS
+    assert [use.id for use in uses[:2]] == [f"lora_{MOST_FACETS}", "lora_000"]
