@@ -37,6 +37,7 @@ from server.loras.adding import LoraAdder
 from server.loras.configured import configured
 from server.loras.references import LoraReference, read_remote
 from server.loras.registry import LoraRegistry
+from server.machine import Machine
 from server.memory import Memory
 from server.pictures import Pictures
 from server.plugins.manager import PluginManager
@@ -44,7 +45,7 @@ from server.plugins.types import Executor
 from server.records import ImageRecord, Job, JobStatus, Origin
 from server.residency import Residency
 from server.served_models import ServedModels
-from server.snapshots import JobSnapshot, ModelState, PluginFault
+from server.snapshots import DeviceMemory, JobSnapshot, ModelState, PluginFault, WorkerNews
 from server.storage import ImageFiles
 from server.webhooks.store import WebhookStore
 
@@ -68,6 +69,7 @@ class GenerationService:
         self.settings = settings
         self.plugins = plugins
         self.catalog = catalog
+        self.machine = Machine(settings.folders)
         self._executor = executor
         self._residency = Residency(catalog)
         self._enricher = Enricher(settings.enrich)
@@ -372,10 +374,12 @@ class GenerationService:
         await self.loras.rescan()
         return self.loras.missing()
 
-    def _note(self, message: ModelState | PluginFault) -> None:
+    def _note(self, message: WorkerNews) -> None:
         match message:
             case ModelState():
                 self._residency.note(message)
+            case DeviceMemory():
+                self.machine.note(message)
             case PluginFault(provider, text):
                 self.plugins.fault(provider, text)
 

@@ -160,6 +160,15 @@ class ModelState:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """Bytes of the device's memory: `free` is what the worker could still take. Zeros where nobody
+    knows."""
+
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskStarted:
     """The worker took the task; from here on its death counts as the job's loss."""
 
@@ -265,4 +274,6 @@ TaskMessage = (
     | TaskFailed
     | TaskCancelled
 )
-WorkerMessage = WorkerReady | ModelState | PluginFault | TaskMessage
+#: What a worker says beside its tasks.
+WorkerNews = ModelState | DeviceMemory | PluginFault
+WorkerMessage = WorkerReady | WorkerNews | TaskMessage

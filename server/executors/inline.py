@@ -14,13 +14,13 @@ from server.plugins.manager import PluginManager
 from server.snapshots import (
     LoadModel,
     ModelState,
-    PluginFault,
     RunTask,
     TaskMessage,
     TaskStarted,
     UnloadModel,
     Weights,
     WorkerMessage,
+    WorkerNews,
 )
 from server.worker.options import WorkerOptions
 from server.worker.preview import Previewer
@@ -36,7 +36,7 @@ class InlineExecutor:
         """See `ProcessExecutor`; `plugins` are the server's own."""
         self._weights = weights
         self._messages: asyncio.Queue[TaskMessage | None] = asyncio.Queue()
-        self._listener: Callable[[ModelState | PluginFault], None] | None = None
+        self._listener: Callable[[WorkerNews], None] | None = None
         self._thread = ThreadPoolExecutor(1, "inline-worker")
         self._running: tuple[str, int] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -55,8 +55,9 @@ class InlineExecutor:
         """One: one thread."""
         return ("0",)
 
-    def listen(self, listener: Callable[[ModelState | PluginFault], None]) -> None:
-        """See `Executor.listen`; called on the event loop."""
+    def listen(self, listener: Callable[[WorkerNews], None]) -> None:
+        """See `Executor.listen`; called on the event loop. Nothing is told of the device's memory,
+        for which torch might have to be imported."""
         self._loop = asyncio.get_running_loop()
         self._listener = listener
 
@@ -103,7 +104,7 @@ class InlineExecutor:
             self._loop.call_soon_threadsafe(self._deliver, message)
 
     def _deliver(self, message: WorkerMessage) -> None:
-        if isinstance(message, ModelState | PluginFault):
+        if isinstance(message, WorkerNews):
             if self._listener is not None:
                 self._listener(message)
         elif isinstance(message, TaskMessage):

@@ -18,13 +18,13 @@ from server.snapshots import (
     CancelTask,
     LoadModel,
     ModelState,
-    PluginFault,
     RunTask,
     TaskCancelled,
     TaskMessage,
     TaskStarted,
     UnloadModel,
     Weights,
+    WorkerNews,
 )
 
 log = logging.getLogger(__name__)
@@ -171,10 +171,10 @@ class ProcessExecutor:
             log.warning("job %s did not stop in %.0f s: worker killed", task.job_id, CANCEL_LIMIT)
             worker.kill()
 
-    def _tell(self, message: ModelState | PluginFault) -> None:
+    def _tell(self, message: WorkerNews) -> None:
         # Looked up at each call: whoever listens may come after the first worker.
         self._listener(message)
 
 
-def _ignore(_message: ModelState | PluginFault) -> None:
+def _ignore(_message: WorkerNews) -> None:
     """Before anyone listens."""

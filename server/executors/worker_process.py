@@ -19,6 +19,7 @@ from server.folders import checkout
 from server.snapshots import (
     CancelTask,
     Command,
+    DeviceMemory,
     LoadModel,
     ModelState,
     PluginFault,
@@ -26,6 +27,7 @@ from server.snapshots import (
     TaskMessage,
     UnloadModel,
     WorkerMessage,
+    WorkerNews,
     WorkerReady,
 )
 from server.worker import wire
@@ -42,7 +44,7 @@ EXIT_LIMIT = 0.5
 #: A line of the worker's log; other lines are what libraries print.
 LOG_LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL) ([\w.]+): (.*)")
 
-Listener = Callable[[ModelState | PluginFault], None]
+Listener = Callable[[WorkerNews], None]
 
 
 class WorkerProcess:
@@ -142,6 +144,8 @@ class WorkerProcess:
             log.info("worker %d ended", self.pid)
         else:
             log.warning("worker %d ended with code %s", self.pid, code)
+            # One that ends in order has said what is free without its models.
+            self._listener(DeviceMemory(0, 0))
         self.alive = False
         for model in self._resident:
             self._listener(ModelState(model, "unloaded"))
@@ -160,7 +164,7 @@ class WorkerProcess:
                 is_there = state in ("loading", "loaded", "in_ram")
                 (self._resident.add if is_there else self._resident.discard)(model)
                 self._listener(message)
-            case PluginFault():
+            case PluginFault() | DeviceMemory():
                 self._listener(message)
             case RunTask() | CancelTask() | LoadModel() | UnloadModel():
                 raise wire.ProtocolError(f"a worker sent the command {message!r}")

@@ -18,7 +18,7 @@ from server.rate_limits import RateLimits
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from server.snapshots import ModelState, PluginFault, TaskMessage
+    from server.snapshots import TaskMessage, WorkerNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,9 +344,9 @@ class Executor(Protocol):
     def unload(self, model: str) -> None:
         """Free `model`'s memory as soon as nothing runs."""
 
-    def listen(self, listener: Callable[[ModelState | PluginFault], None]) -> None:
-        """Call `listener`, on the event loop, with every change of a model's state and every
-        plugin fault seen in use."""
+    def listen(self, listener: Callable[[WorkerNews], None]) -> None:
+        """Call `listener`, on the event loop, with every change of a model's state, what is known
+        of the device's memory when that changes, and every plugin fault seen in use."""
 
     async def close(self) -> None:
         """End every worker; what runs is lost (`WorkerLost`)."""

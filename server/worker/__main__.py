@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -22,6 +23,7 @@ from server.plugins.manager import discover
 from server.snapshots import CancelTask, Command, LoadModel, RunTask, UnloadModel, WorkerReady
 from server.worker import wire
 from server.worker.device import choose, describe
+from server.worker.memory_news import MemoryNews
 from server.worker.options import WorkerOptions
 from server.worker.outbox import Outbox
 from server.worker.preview import Previewer
@@ -70,20 +72,27 @@ def serve(stream: BinaryIO, outbox: Outbox, options: WorkerOptions) -> NoReturn:
     """
     folder = Path(options.plugin_folder) if options.plugin_folder else None
     previewer = Previewer(outbox.put, options.preview_interval)
-    runner = Runner(discover(folder, options.models), outbox.put, previewer, options)
+    plugins = discover(folder, options.models)
     device = choose(options.device)
+    news = MemoryNews(outbox.put, device.name)
+    runner = Runner(plugins, news, previewer, options)
     commands: SimpleQueue[Command] = SimpleQueue()
     Thread(target=_listen, args=(stream, commands, runner), daemon=True).start()
     outbox.put(WorkerReady(os.getpid(), device.name))
-    work(commands, runner, options.keep_alive)
+    work(commands, runner, options.keep_alive, news.tell)
     runner.close()
     outbox.close()
     _end(0)
 
 
-def work(commands: SimpleQueue[Command], runner: Runner, keep_alive: float) -> None:
+def work(
+    commands: SimpleQueue[Command],
+    runner: Runner,
+    keep_alive: float,
+    ended: Callable[[], None],
+) -> None:
     """Run commands in order until none has come for `keep_alive` seconds (negative: for ever;
-    0: a task was run and nothing else waits)."""
+    0: a task was run and nothing else waits). `ended` is called after each."""
     limit = None if keep_alive <= 0 else keep_alive
     while True:
         try:
@@ -98,6 +107,7 @@ def work(commands: SimpleQueue[Command], runner: Runner, keep_alive: float) -> N
                 runner.load(command)
             case UnloadModel():
                 runner.unload(command)
+        ended()
 
 
 def _listen(stream: BinaryIO, commands: SimpleQueue[Command], runner: Runner) -> None:

@@ -17,14 +17,15 @@ from server.executors.process import ProcessExecutor
 from server.generation import Task
 from server.plugins.manager import discover
 from server.snapshots import (
+    DeviceMemory,
     ImageReady,
     ModelState,
-    PluginFault,
     TaskCancelled,
     TaskFinished,
     TaskMessage,
     TaskStarted,
     Weights,
+    WorkerNews,
 )
 from tests.support import COLOURS, PLUGINS, fill_folder, weights_at
 
@@ -52,7 +53,7 @@ def task(prompt: str = "red", **params: Any) -> Task[Any]:
 
 @asynccontextmanager
 async def executor(**options: Any) -> AsyncIterator[tuple[ProcessExecutor, list[Any]]]:
-    heard: list[ModelState | PluginFault] = []
+    heard: list[WorkerNews] = []
     running = ProcessExecutor(
         {"device": "cpu", "plugin_folder": str(PLUGINS), **options}, lambda model: weights_at()
     )
@@ -67,6 +68,11 @@ async def collect(running: ProcessExecutor, order: Task[Any], attempt: int) -> l
     return [message async for message in running.run("0", order, attempt)]
 
 
+def states(heard: list[Any]) -> list[Any]:
+    """What was heard, without what it made of the device's memory."""
+    return [message for message in heard if not isinstance(message, DeviceMemory)]
+
+
 async def test_tasks_run_one_after_the_other_in_one_process() -> None:
     async with executor() as (running, heard):
         messages = await collect(running, task(num_images=2), 1)
@@ -75,7 +81,10 @@ async def test_tasks_run_one_after_the_other_in_one_process() -> None:
         assert isinstance(messages[-1], TaskFinished)
         again = await collect(running, task(num_images=1), 2)
         assert isinstance(again[-1], TaskFinished)
-        assert heard == [ModelState("colours", "loading"), ModelState("colours", "loaded")]
+        assert states(heard) == [ModelState("colours", "loading"), ModelState("colours", "loaded")]
+        told = heard[-1]
+        assert isinstance(told, DeviceMemory) and 0 < told.free <= told.total
+        assert heard.index(ModelState("colours", "loaded")) < heard.index(told)
 
         running.cancel("20260101_000000_00000001", 3)  # nothing runs: this is nobody's to stop
         assert isinstance((await collect(running, task(), 3))[-1], TaskFinished)
@@ -90,7 +99,7 @@ async def test_tasks_run_one_after_the_other_in_one_process() -> None:
         with pytest.raises(WorkerLost) as caught:
             await collect(running, task("exit at step 2"), 5)
         assert caught.value.started
-        assert heard[-1] == ModelState("colours", "unloaded")
+        assert heard[-2:] == [DeviceMemory(0, 0), ModelState("colours", "unloaded")]
         assert isinstance((await collect(running, task(), 6))[-1], TaskFinished)
 
 
@@ -132,10 +141,10 @@ async def test_a_loaded_model_that_is_loaded_again_says_so() -> None:
         for expected in (["loading", "loading", "loaded"], ["loading", "loaded"]):
             running.load("colours")
             await asyncio.sleep(0)
-            while heard[-1:] != [ModelState("colours", "loaded")]:
+            while ModelState("colours", "loaded") not in heard:
                 await asyncio.sleep(0.02)
-            states = [message.state for message in heard if isinstance(message, ModelState)]
-            assert states == expected, "the executor says it first, then the worker"
+            told = [message.state for message in heard if isinstance(message, ModelState)]
+            assert told == expected, "the executor says it first, then the worker"
             heard.clear()
 
 
@@ -163,9 +172,9 @@ async def test_a_worker_that_cannot_start_says_why() -> None:
         assert not caught.value.started
         assert "cuda:99" in caught.value.detail
         running.load("colours")
-        while not heard or heard[-1].state == "loading":
+        while not (told := states(heard)) or told[-1].state == "loading":
             await asyncio.sleep(0.05)
-        assert heard[-1].state == "failed" and "ended" in heard[-1].message
+        assert told[-1].state == "failed" and "ended" in told[-1].message
 
 
 async def test_closing_ends_a_worker_that_is_just_starting() -> None:

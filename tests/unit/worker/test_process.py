@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server.snapshots import (
     CancelTask,
+    DeviceMemory,
     ImageReady,
     LoadModel,
     ModelState,
@@ -35,7 +36,11 @@ def test_commands_run_in_order_and_failures_do_not_end_the_worker() -> None:
         assert isinstance(process.until(TaskFailed)[-1], TaskFailed)
         assert isinstance(process.run(task("colours", num_images=2))[-1], TaskFinished)
         process.send(UnloadModel("colours"))
-        assert process.next() == ModelState("colours", "unloaded")
+        told = process.until(ModelState)
+        assert told[-1] == ModelState("colours", "unloaded")
+        assert [type(message) for message in told[:-1]] == [DeviceMemory], "the job has ended"
+        memory = process.next()
+        assert isinstance(memory, DeviceMemory) and 0 < memory.free <= memory.total
 
 
 def test_what_a_plugin_prints_is_a_log_line_and_not_the_protocol(tmp_path: Path) -> None:
@@ -86,7 +91,9 @@ def test_keep_alive_zero_ends_the_worker_after_its_first_job() -> None:
         assert process.until(ModelState)[-1] == ModelState("colours", "loading")
         assert process.until(ModelState)[-1] == ModelState("colours", "loaded")
         assert isinstance(process.run(task("colours"))[-1], TaskFinished)
-        assert process.rest() == [ModelState("colours", "unloaded")]
+        rest = process.rest()
+        assert ModelState("colours", "unloaded") in rest
+        assert isinstance(rest[-1], DeviceMemory), "its last word is of the memory it frees"
         assert process.process.wait(PATIENCE) == 0
 
 
