@@ -99,6 +99,12 @@ class Residency:
         """Every model and its state. Blocks."""
         return [self._status(family, card) for family, card in self._catalog.cards()]
 
+    def in_memory(self) -> list[ModelState]:
+        """What workers said of the models whose weights are on the device (`loaded`) or have left
+        it for RAM (`in_ram`), by their ids."""
+        there = [told for told in self._states.values() if told.state in ("loaded", "in_ram")]
+        return sorted(there, key=lambda told: told.model)
+
     def is_loaded(self, card: ModelCard) -> bool:
         """Whether a job of this model would begin at once."""
         return self._told(card.id).state == "loaded"

@@ -9,6 +9,7 @@ from server.jobs.downloads import Downloads
 from server.memory import Memory
 from server.plugins.types import Executor
 from server.residency import ModelStatus, Residency
+from server.snapshots import ModelState
 
 
 class ServedModels:
@@ -25,6 +26,10 @@ class ServedModels:
     def all(self) -> list[ModelStatus]:
         """Every model and its state. Blocks."""
         return self._residency.all()
+
+    def resident(self) -> list[ModelState]:
+        """The models that are in memory, see `Residency.in_memory`."""
+        return self._residency.in_memory()
 
     def named(self, name: str) -> ModelStatus:
         """One model and its state. Blocks.

@@ -91,6 +91,16 @@ def test_a_prompt_becomes_a_picture_everyone_can_watch(server: ServerProcess, da
     assert Image.open(io.BytesIO(thumb.content)).size == (64, 64)
 
 
+def test_the_worker_tells_what_the_device_has_left(server: ServerProcess) -> None:
+    server.wait(server.submit(steps=1))
+    shown = server.get("/api/system")
+    device = shown["device_memory"]
+    assert 0 < device["free_bytes"] <= device["total_bytes"] == shown["memory"]["total_bytes"]
+    (model,) = shown["models_resident"]
+    assert (shown["device"], model["id"], model["state"]) == ("cpu", "postcard", "loaded")
+    assert model["bytes"] > 1_000_000
+
+
 def test_the_background_has_the_colour_the_prompt_names(server: ServerProcess) -> None:
     for picture in pictures(server, "a red circle on a blue background"):
         red, green, blue = border(picture)

@@ -36,7 +36,7 @@ TAGS = [
     {"name": "gallery", "description": "Finished images, their files and recipes."},
     {"name": "models", "description": "Which there are, which is current."},
     {"name": "loras", "description": "Which there are, and what is known of them."},
-    {"name": "system", "description": "Health and metrics."},
+    {"name": "system", "description": "Health, the machine, metrics."},
 ]
 
 METHODS = frozenset({"get", "post", "put", "patch", "delete"})

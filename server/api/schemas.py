@@ -357,10 +357,3 @@ class Info(Shape):
     available_loras: list[Lora] = Field(description="The same list.")
     models: list[ModelSummary]
     plugins: list[Plugin]
-
-
-class Health(Shape):
-    """The server is up."""
-
-    status: Literal["ok"]
-    version: str

@@ -33,7 +33,7 @@ class Streams:
 
     def __init__(self, limit: int) -> None:
         """`limit` is lowered to half of the files that the process may open."""
-        self._limit = min(limit, _files() // 2)
+        self.limit = min(limit, _files() // 2)
         self.open = 0
 
     @contextlib.contextmanager
@@ -43,9 +43,9 @@ class Streams:
         Raises:
             TooManyStreams: there is none.
         """
-        if self.open >= self._limit:
+        if self.open >= self.limit:
             raise TooManyStreams(
-                f"{self._limit} event streams are open (setting `max_streams`). "
+                f"{self.limit} event streams are open (setting `max_streams`). "
                 "Poll instead, or try again later."
             )
         self.open += 1

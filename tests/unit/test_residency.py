@@ -63,6 +63,16 @@ def test_what_the_worker_says_counts_most(residency: Residency) -> None:
     assert told(residency) == ("on_disk", None, 1000, 0)
 
 
+def test_the_models_in_memory_are_those_that_workers_still_have(residency: Residency) -> None:
+    assert residency.in_memory() == []
+    parked, loaded = ModelState("z", "in_ram", bytes=5), ModelState("a", "loaded", bytes=7)
+    for message in (parked, loaded, ModelState("b", "loading"), ModelState("c", "failed", "no")):
+        residency.note(message)
+    assert residency.in_memory() == [loaded, parked]
+    residency.note(ModelState("a", "unloaded"))
+    assert residency.in_memory() == [parked]
+
+
 def test_why_a_model_could_not_be_loaded_is_told_until_it_is(residency: Residency) -> None:
     residency.note(ModelState("colours", "failed", "does not fit"))
     assert told(residency) == ("failed", "does not fit", 1000, 0)

@@ -61,7 +61,7 @@ def test_has_every_native_route(document: dict[str, Any]) -> None:
         "POST /api/loras", "POST /api/loras/rescan", "GET /api/loras/{lora}",
         "PATCH /api/loras/{lora}", "DELETE /api/loras/{lora}", "GET /api/loras/{lora}/preview",
         "GET /api/session", "POST /api/session",
-            "DELETE /api/session", "GET /health", "GET /metrics",
+            "DELETE /api/session", "GET /api/system", "GET /health", "GET /metrics",
     }  # fmt: skip
 
 
