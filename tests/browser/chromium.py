@@ -1,14 +1,16 @@
-"""The browser that tests look at pages with."""
+"""The browser that tests look at pages with, and what they note of a visit."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -19,6 +21,9 @@ needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and os.environ.get("CI") != "true", reason=MISSING
 )
 
+#: Milliseconds a test waits for what must appear; generous, since CI machines are slow and shared.
+expect.set_options(timeout=30_000)
+
 
 @contextmanager
 def launched() -> Iterator[Browser]:
@@ -28,3 +33,51 @@ def launched() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+class Witness:
+    """What a page asked for and complained about.
+
+    Args:
+        url: the server's address, without a slash at the end.
+        forgiven: a pattern of complaints that the test brings about.
+    """
+
+    def __init__(self, page: Page, url: str, forgiven: str | None = None) -> None:
+        self.url = url
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self._forgiven = forgiven
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self._note(str(error)))
+        page.on("console", self._hear)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._note(message.text)
+
+    def _note(self, text: str) -> None:
+        if self._forgiven is None or not re.search(self._forgiven, text):
+            self.complaints.append(text)
+
+    @property
+    def strangers(self) -> list[str]:
+        """What was asked of anybody but the server."""
+        inside = (f"{self.url}/", "data:", "blob:")
+        return [url for url in self.requests if not url.startswith(inside)]
+
+
+@contextmanager
+def visit(
+    browser: Browser, url: str, path: str = "/", *, forgiven: str | None = None, **context: Any
+) -> Iterator[Page]:
+    """Somebody who was never here looks at a page. In the end nothing was amiss, and nobody but the
+    server was asked for anything."""
+    visitor = browser.new_context(**context)
+    page = visitor.new_page()
+    witness = Witness(page, url, forgiven)
+    page.goto(f"{url}{path}")
+    yield page
+    visitor.close()
+    assert witness.strangers == []
+    assert witness.complaints == []

@@ -1,6 +1,7 @@
 // The server: models and memory, disks, plugins and their faults, and the APIs it speaks.
 
 import { html, useEffect } from "../lib/ui.js";
+import { disksOf } from "../pure/disks.js";
 import { ago, bytes } from "../pure/format.js";
 import { Progress } from "../parts/progress.js";
 import { info, refreshMachine, system } from "../state/machine.js";
@@ -41,7 +42,7 @@ function Machine({ system: { device, device_memory: ofDevice, memory, storage, s
       <dl class="meters">
         ${onDevice && html`<${Meter} name=${`Memory of ${device}`} ...${onDevice} />`}
         ${memory && html`<${Meter} name="Memory" ...${memory} />`}
-        ${storage.map((each) => html`<${Meter} name=${`Disk of ${each.name}`} ...${each} key=${each.name} />`)}
+        ${disksOf(storage).map((disk) => html`<${Meter} ...${disk} key=${disk.name} />`)}
       </dl>
       <p class="muted">Device: ${device}. Open event streams: ${streams.open} of ${streams.max}.</p>
     </section>

@@ -16,7 +16,10 @@ export function Models() {
   return html`
     <section aria-labelledby="models-title">
       <h2 id="models-title">Models</h2>
-      <p class="muted">${resident ? `${bytes(resident)} of weights in memory.` : "No weights in memory."}</p>
+      <p class="muted">
+        ${resident ? `${bytes(resident)} of weights in memory.` : "No weights in memory."}${" "}
+        A model that is loaded here becomes the current one: requests that name no model go to it.
+      </p>
       <ul class="rows">
         ${models.value.map((each) => html`<${Model} model=${each} key=${each.id} />`)}
       </ul>

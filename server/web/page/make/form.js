@@ -64,9 +64,9 @@ export function Form() {
 
 function Groups() {
   return html`
-    <${Section} name="prompt" title="Prompt"><${Fields} of="prompt" /><${Enrich} /><//>
+    <${Section} name="prompt" title="Words"><${Fields} of="prompt" /><${Enrich} /><//>
     <${Section} name="size" title="Size, number and seed"><${Size} /><${Fields} of="size" /><//>
-    <${Section} name="start" title="Start image"><${Fields} of="start" /><//>
+    <${Section} name="start" title="Pictures to begin with"><${Fields} of="start" /><//>
     ${fields.value.some(({ control: kind }) => kind === "loras") && html`<${Loras} />`}
     <${Details} />
   `;
