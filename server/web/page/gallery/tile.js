@@ -1,6 +1,6 @@
 // One thumbnail.
 
-import { classes, html, useSignal } from "../lib/ui.js";
+import { classes, html, useLayoutEffect, useRef, useSignal } from "../lib/ui.js";
 import { Icon } from "../parts/icon.js";
 import { linkToImage, look } from "../state/route.js";
 import { selected, selecting, toggle } from "./selection.js";
@@ -39,15 +39,22 @@ export function Tile({ image, index, count, current, onFocus }) {
       >
         ${gone.value
           ? html`<${Icon} name="trash" size=${28} />`
-          : html`<img
-              src=${image.thumb_url}
-              alt=""
-              loading="lazy"
-              decoding="async"
-              onError=${() => (gone.value = true)}
-            />`}
+          : html`<${Thumbnail} url=${image.thumb_url} onGone=${() => (gone.value = true)} />`}
         ${isSelected && html`<span class="tick"><${Icon} name="check" size=${16} /></span>`}
       </a>
     </div>
   `;
+}
+
+/**
+ * The picture of a tile. One that has left the screen is not asked for any longer: those that were
+ * passed in a hurry would be fetched before those that are looked at.
+ */
+function Thumbnail({ url, onGone }) {
+  const image = useRef(null);
+  useLayoutEffect(() => {
+    const element = image.current;
+    return () => element.removeAttribute("src");
+  }, []);
+  return html`<img ref=${image} src=${url} alt="" loading="lazy" decoding="async" onError=${onGone} />`;
 }
