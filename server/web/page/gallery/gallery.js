@@ -24,6 +24,7 @@ export function GalleryView() {
     };
   }, []);
   return html`
+    <h1 class="unseen">Gallery</h1>
     <div class="gallery">
       <${Filters} />
       <${Selection} />

@@ -1,6 +1,6 @@
 // The form of the chosen model, made from its JSON Schema.
 
-import { computed, html, useSignal } from "../lib/ui.js";
+import { computed, html, useEffect, useSignal } from "../lib/ui.js";
 import { Button } from "../parts/button.js";
 import { edits, errors, fields, resetAll, schema, submit } from "../state/form.js";
 import { mayGenerate } from "../state/session.js";
@@ -36,12 +36,17 @@ export function Form() {
     else showError();
   }
 
-  function keyDown(event) {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event);
-  }
+  useEffect(() => {
+    const keyDown = (event) => {
+      const meant = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+      if (meant && !event.target.closest("dialog")) send(event);
+    };
+    document.addEventListener("keydown", keyDown);
+    return () => document.removeEventListener("keydown", keyDown);
+  }, []);
 
   return html`
-    <form class="form" aria-label="What to make" onSubmit=${send} onKeyDown=${keyDown} novalidate>
+    <form class="form" aria-label="What to make" onSubmit=${send} novalidate>
       <${ModelPicker} />
       ${schema.value ? html`<${Groups} />` : html`<p class="muted">Asking for its parameters …</p>`}
       <footer class="form-end">

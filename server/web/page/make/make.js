@@ -6,6 +6,7 @@ import { Form } from "./form.js";
 
 export function MakeView() {
   return html`
+    <h1 class="unseen">Make pictures</h1>
     <div class="make">
       <${Form} />
       <${Watch} />

@@ -100,7 +100,7 @@ function take({ params, ...snapshot }) {
   const entry = entries.get(id);
   if (!entry) {
     entries.set(id, signal({ snapshot, at: Date.now(), params: params ?? null }));
-    order.value = [...order.value, id].sort().reverse();
+    order.value = [...order.value, id].sort((one, other) => madeAt(other).localeCompare(madeAt(one)));
     trim();
     return;
   }
@@ -113,6 +113,8 @@ function take({ params, ...snapshot }) {
   });
   if (!isLive(snapshot)) listeners.forEach((listener) => listener(snapshot));
 }
+
+const madeAt = (id) => entries.get(id).peek().snapshot.created_at;
 
 function moved(one, other) {
   return one.status !== other.status || one.queue_position !== other.queue_position;

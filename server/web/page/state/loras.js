@@ -1,11 +1,12 @@
 // The LoRAs that the chosen model can use, and bringing new ones.
 
 import { get, post } from "../lib/api.js";
-import { signal } from "../lib/ui.js";
+import { effect, signal, untracked } from "../lib/ui.js";
+import { isLive } from "../pure/phase.js";
 import { edit, edits, forgetSchemas } from "./form.js";
-import { note, whenEnded } from "./jobs.js";
+import { entryOf, note, order } from "./jobs.js";
 import { modelId } from "./models.js";
-import { tell } from "./toasts.js";
+import { tell, trying } from "./toasts.js";
 
 const SIZE = 60;
 
@@ -73,20 +74,31 @@ export async function download(ref) {
   note(id);
 }
 
-whenEnded(async ({ job_id: id, status, lora, error }) => {
-  if (!downloads.value.includes(id)) return;
-  if (status !== "completed") {
-    if (error) tell(error.message, "error");
-    return;
+/** Downloads whose end was seen to. */
+const settled = new Set();
+
+effect(() => {
+  for (const id of downloads.value) {
+    const entry = order.value.includes(id) && entryOf(id);
+    if (!entry || isLive(entry.value.snapshot) || settled.has(id)) continue;
+    settled.add(id);
+    const { status, lora } = entry.value.snapshot;
+    if (status === "completed") untracked(() => trying(() => arrived(id, lora)));
   }
+});
+
+async function arrived(id, lora) {
   dismiss(id);
   const record = await get(`/api/loras/${encodeURIComponent(lora)}`);
   await forgetSchemas();
-  if (record.unsupported) tell(record.unsupported, "error");
-  else add(record);
+  if (record.unsupported) {
+    tell(record.unsupported, "error");
+    return;
+  }
+  add(record);
   tell(`${record.name} is here.`);
-  search("");
-});
+  await search("");
+}
 
 export function dismiss(id) {
   downloads.value = downloads.value.filter((each) => each !== id);
