@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,8 @@ def routes_page() -> str:
     return _page(
         "Routes",
         "A running server shows the same at `/docs`, where it can be tried, and as OpenAPI at "
-        "`/openapi.json`. Errors are `application/problem+json`; [their codes](errors.md).",
+        "`/openapi.json`. Errors are `application/problem+json`; [their codes](errors.md). Keys "
+        "are needed once there are [some](../how-to/keys.md).",
         *sections,
         "## Shapes",
         *shapes,
@@ -249,6 +250,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
         f"### `{method.upper()} {path}`",
         f"**{operation['summary']}.** {' '.join(operation['description'].split())}",
     ]
+    parts.append(_key(operation["security"]))
     if operation.get("parameters"):
         rows = [
             [
@@ -269,6 +271,15 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], root: Any) 
     ]
     parts.append(table(["Status", "When", "Body"], answers))
     return "\n\n".join(parts)
+
+
+def _key(security: Sequence[Mapping[str, Sequence[str]]]) -> str:
+    """What a server that has keys asks for, in a sentence."""
+    scopes = [scope for each in security for found in each.values() for scope in found]
+    if not scopes:
+        return "Needs no key."
+    closed = ", where `images_need_key` is set" if {} in security else ""
+    return f"Needs a key with the scope `{scopes[0]}`{closed}."
 
 
 def _json_body(operation: Mapping[str, Any]) -> Mapping[str, Any] | None:

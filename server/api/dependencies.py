@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Path, Query
 from pydantic import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 
+from server.api.schemas import FILENAME_EXAMPLE, JOB_ID_EXAMPLE
 from server.http.rate_limit import RateLimiter
 from server.http.sse import Streams
 from server.service import GenerationService
@@ -66,6 +67,25 @@ Limiter = Annotated[RateLimiter, Depends(_limiter)]
 Service = Annotated[GenerationService, Depends(_service)]
 LastEventId = Annotated[OptionalText, Depends(_last_event_id)]
 OpenStreams = Annotated[Streams, Depends(_streams)]
+
+#: What paths name. The page at `/docs` puts what is there in the place of these examples.
+JobId = Annotated[
+    str,
+    Path(description="`job_id` of the answer to a request.", examples=[JOB_ID_EXAMPLE]),
+]
+ImageName = Annotated[
+    str,
+    Path(description="`filename` of an image of the gallery.", examples=[FILENAME_EXAMPLE]),
+]
+ModelName = Annotated[str, Path(description="A model's id or alias; `/api/models` lists them.")]
+LoraName = Annotated[
+    str,
+    Path(
+        description="A LoRA's id, as `/api/loras` lists it; `civitai_{model}` where one version of "
+        "that model is here; its file name; or its name.",
+        examples=["civitai_1963644"],
+    ),
+]
 
 Limit = Annotated[
     int,

@@ -9,7 +9,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
-from server.api.dependencies import Cursor, Limit, Offset, OptionalText, Service
+from server.api.dependencies import (
+    Cursor,
+    ImageName,
+    Limit,
+    Offset,
+    OptionalText,
+    Service,
+)
 from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import ImageNotFound, InvalidParameters, RangeNotSatisfiable
@@ -86,7 +93,7 @@ async def list_facets(service: Service) -> JSONResponse:
 )
 @router.head("/api/images/{filename}", include_in_schema=False)
 @serves_image
-async def show_image(request: Request, service: Service, filename: str) -> Response:
+async def show_image(request: Request, service: Service, filename: ImageName) -> Response:
     """Serves the full-size image. It never changes: cache it for good. Understands `Range` and
     `If-None-Match`."""
     path = await service.pictures.file(filename)
@@ -104,7 +111,7 @@ async def show_image(request: Request, service: Service, filename: str) -> Respo
 )
 @router.head("/api/thumbs/{filename}", include_in_schema=False)
 @serves_image
-async def show_thumb(request: Request, service: Service, filename: str) -> Response:
+async def show_thumb(request: Request, service: Service, filename: ImageName) -> Response:
     """Serves the small version of an image, under the image's own file name; its longest edge is
     min(320, half the image's) pixels."""
     path = await service.pictures.thumb(filename)
@@ -118,7 +125,7 @@ async def show_thumb(request: Request, service: Service, filename: str) -> Respo
     responses={204: {"description": "The image is gone."}, **refusals(ImageNotFound)},
 )
 @needs(Scope.ADMIN)
-async def delete_image(service: Service, filename: str) -> Response:
+async def delete_image(service: Service, filename: ImageName) -> Response:
     """Removes the image, its thumbnail and its row. The job that made it stays in the history."""
     await service.pictures.delete(filename)
     return Response(status_code=204)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
-from server.api.dependencies import Cursor, Limit, Service
+from server.api.dependencies import Cursor, JobId, Limit, Service
 from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import InvalidParameters, JobAlreadyEnded, JobNotFound
@@ -48,7 +48,7 @@ async def list_jobs(
     responses={200: {"model": schemas.JobDetail}, **refusals(JobNotFound)},
 )
 @needs(Scope.READ)
-async def show_job(service: Service, job_id: str) -> JSONResponse:
+async def show_job(service: Service, job_id: JobId) -> JSONResponse:
     """Shows the job's newest snapshot and the complete parameters it runs with."""
     job, snapshot = await service.job(job_id)
     return JSONResponse({**snapshot.as_dict(), "params": _params(job)})
@@ -63,7 +63,7 @@ async def show_job(service: Service, job_id: str) -> JSONResponse:
     },
 )
 @needs(Scope.GENERATE)
-async def cancel_job(request: Request, service: Service, job_id: str) -> JSONResponse:
+async def cancel_job(request: Request, service: Service, job_id: JobId) -> JSONResponse:
     """Cancels a queued or running job, within one step, and answers with its snapshot. Images it
     has finished stay in the gallery. Other callers' jobs are for keys with the scope `admin`."""
     job, _ = await service.job(job_id)
@@ -81,7 +81,7 @@ async def cancel_job(request: Request, service: Service, job_id: str) -> JSONRes
     responses={204: {"description": "The job is gone."}, **refusals(JobNotFound)},
 )
 @needs(Scope.ADMIN)
-async def delete_job(service: Service, job_id: str) -> Response:
+async def delete_job(service: Service, job_id: JobId) -> Response:
     """Removes a job from the history; a queued or running one is cancelled first. Its images stay
     in the gallery."""
     await service.delete_job(job_id)

@@ -31,6 +31,13 @@ from server.wording import problems
 router = guarded_router(tags=["loras"])
 
 
+EXAMPLES = {
+    "civitai:1377820@1963644": "A version of a model on civitai",
+    "1963644": "The same by its number alone",
+    "org/name:x.safetensors": "A file of a repository on the hub",
+}
+
+
 class WantedLora(BaseModel):
     """Which LoRA to bring."""
 
@@ -40,14 +47,22 @@ class WantedLora(BaseModel):
         min_length=1,
         max_length=2000,
         description=f"Where it is: {FORMS}.",
-        examples=["civitai:1377820@1963644", "1963644", "org/name:x.safetensors"],
+        examples=[*EXAMPLES],
     )
 
 
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": WantedLora.model_json_schema()}},
+        "content": {
+            "application/json": {
+                "schema": WantedLora.model_json_schema(),
+                "examples": {
+                    ref: {"summary": summary, "value": {"ref": ref}}
+                    for ref, summary in EXAMPLES.items()
+                },
+            }
+        },
     }
 }
 

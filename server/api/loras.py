@@ -12,7 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
-from server.api.dependencies import Limit, NameCursor, Offset, OptionalText, Service
+from server.api.dependencies import (
+    Limit,
+    LoraName,
+    NameCursor,
+    Offset,
+    OptionalText,
+    Service,
+)
 from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import (
@@ -37,7 +44,21 @@ router = guarded_router(tags=["loras"])
 EDITS = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": LoraEdits.model_json_schema()}},
+        "content": {
+            "application/json": {
+                "schema": LoraEdits.model_json_schema(),
+                "examples": {
+                    "weight": {
+                        "summary": "How strongly it acts where a request does not say",
+                        "value": {"weight": 0.8, "notes": "for nights"},
+                    },
+                    "trigger-words": {
+                        "summary": "Its trigger words",
+                        "value": {"trigger_words": ["glowing lines"], "trigger_weight": 1.0},
+                    },
+                },
+            }
+        },
     }
 }
 
@@ -109,7 +130,7 @@ async def rescan_loras(service: Service) -> JSONResponse:
     responses={200: {"model": schemas.Lora}, **refusals(LoraNotFound)},
 )
 @needs(Scope.READ)
-async def show_lora(service: Service, lora: str) -> JSONResponse:
+async def show_lora(service: Service, lora: LoraName) -> JSONResponse:
     """Shows what is known of a LoRA: by its id, `civitai_{model}` of a model with one version here,
     its file name, or its name."""
     return JSONResponse(lora_object(await asyncio.to_thread(service.loras.find, lora)))
@@ -125,7 +146,7 @@ async def show_lora(service: Service, lora: str) -> JSONResponse:
     openapi_extra=EDITS,
 )
 @needs(Scope.ADMIN)
-async def edit_lora(request: Request, service: Service, lora: str) -> JSONResponse:
+async def edit_lora(request: Request, service: Service, lora: LoraName) -> JSONResponse:
     """Changes what is known of a LoRA, and answers with all of it. Nothing found later replaces
     what you set here, until null takes it back. It belongs to the file's contents: the file may be
     renamed or moved."""
@@ -145,7 +166,7 @@ async def edit_lora(request: Request, service: Service, lora: str) -> JSONRespon
 @needs(Scope.ADMIN)
 async def delete_lora(
     service: Service,
-    lora: str,
+    lora: LoraName,
     file: Annotated[
         bool, Query(description="Delete its file too, its copies, and what lies beside them.")
     ] = False,
@@ -170,7 +191,7 @@ async def delete_lora(
 )
 @router.head("/api/loras/{lora}/preview", include_in_schema=False)
 @needs(Scope.READ)
-async def show_preview(request: Request, service: Service, lora: str) -> Response:
+async def show_preview(request: Request, service: Service, lora: LoraName) -> Response:
     """Serves the picture that lies beside the file. It may change: ask with `If-None-Match`."""
     picture = await asyncio.to_thread(service.loras.preview, lora)
     try:

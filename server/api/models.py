@@ -8,7 +8,7 @@ from dataclasses import asdict
 from starlette.responses import JSONResponse, Response
 
 from server.api import schemas
-from server.api.dependencies import Service
+from server.api.dependencies import ModelName, Service
 from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import ModelNotFound
@@ -40,7 +40,7 @@ async def list_models(service: Service) -> JSONResponse:
     },
 )
 @needs(Scope.READ)
-async def show_schema(service: Service, model: str) -> JSONResponse:
+async def show_schema(service: Service, model: ModelName) -> JSONResponse:
     """Answers with the JSON Schema of requests to this model (id or alias)."""
     return JSONResponse(service.catalog.schema(model), media_type="application/schema+json")
 
@@ -52,7 +52,7 @@ async def show_schema(service: Service, model: str) -> JSONResponse:
     responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
 )
 @needs(Scope.ADMIN)
-async def load_model(service: Service, model: str) -> JSONResponse:
+async def load_model(service: Service, model: ModelName) -> JSONResponse:
     """Makes this model the one that requests without `model` go to, also after a restart, and
     loads it as soon as nothing runs; it is downloaded first where it is missing. A model that makes
     no images from words, like an upscaler, is loaded only."""
@@ -66,7 +66,7 @@ async def load_model(service: Service, model: str) -> JSONResponse:
     responses={202: {"model": schemas.Model}, **refusals(ModelNotFound)},
 )
 @needs(Scope.ADMIN)
-async def unload_model(service: Service, model: str) -> JSONResponse:
+async def unload_model(service: Service, model: ModelName) -> JSONResponse:
     """Frees the model's memory as soon as nothing runs, and stops its download unless jobs wait
     for it. The current model stays the same."""
     return JSONResponse(asdict(await service.models.unload(model)), status_code=202)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,10 +13,11 @@ from starlette.routing import BaseRoute
 
 from server.api import schemas
 from server.api.examples import examples
-from server.api.refusals import PROBLEM
+from server.api.refusals import refusals
 from server.catalog import ModelCatalog
-from server.http.problem import MEDIA_TYPE
+from server.http import key_schemes
 from server.http.request_body import PART
+from server.key_errors import KeyMissing
 
 DESCRIPTION = """\
 A text-to-image server: every model family a plugin, every step a preview, no job lost.
@@ -25,6 +26,9 @@ Submit a job with `POST /api/generate`, follow it at its `sse_url`, and find the
 gallery. `GET /api/info` has the exact parameters of the current model.
 
 Errors are `application/problem+json`; their codes are explained at [/docs/errors](/docs/errors).
+
+A server that has keys asks for one. *Authorize* at `/docs` sends yours with what you try there,
+until you leave the page.
 """
 
 TAGS = [
@@ -75,6 +79,7 @@ def build(app: FastAPI, routes: Sequence[BaseRoute], catalog: ModelCatalog) -> d
         tags=TAGS,
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     )
+    document["components"]["securitySchemes"] = key_schemes.SCHEMES
     components: dict[str, Any] = document["components"]["schemas"]
     for name in FOREIGN:
         components.pop(name, None)
@@ -82,6 +87,7 @@ def build(app: FastAPI, routes: Sequence[BaseRoute], catalog: ModelCatalog) -> d
     for operation in _operations(document):
         _complete_errors(operation["responses"])
         _describe_answers(operation["responses"], components)
+        _name_a_model(operation.get("parameters", ()), catalog)
     document["paths"]["/api/generate"]["post"]["requestBody"] = _request_body(components, catalog)
     return document
 
@@ -98,8 +104,8 @@ def _complete_errors(responses: dict[str, Any]) -> None:
         del responses["422"]["content"]["application/json"]
         if not responses["422"]["content"]:
             del responses["422"]
-    any_other = {"description": "Any other error.", "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
-    responses["default"] = any_other
+    (key_missing,) = refusals(KeyMissing).values()
+    responses["default"] = {**key_missing, "description": "Any other error."}
 
 
 def _describe_answers(responses: dict[str, Any], components: dict[str, Any]) -> None:
@@ -109,6 +115,13 @@ def _describe_answers(responses: dict[str, Any], components: dict[str, Any]) -> 
         name = reference.get("$ref", "").rpartition("/")[2]
         if name and response["description"] == "Successful Response":
             response["description"] = components[name]["description"]
+
+
+def _name_a_model(parameters: Iterable[dict[str, Any]], catalog: ModelCatalog) -> None:
+    """Where a path names a model, one that is here is the example."""
+    for parameter in parameters:
+        if (parameter["in"], parameter["name"]) == ("path", "model"):
+            parameter["schema"]["examples"] = [catalog.default]
 
 
 def _request_body(components: dict[str, Any], catalog: ModelCatalog) -> dict[str, Any]:

@@ -26,6 +26,10 @@ from server.wording import problems
 router = guarded(tags=["system"])
 
 
+#: Nobody's: a server without keys takes it, one with keys wants yours.
+KEY_EXAMPLE = "dk_0123456789ab_…"
+
+
 class SessionKey(BaseModel):
     """Who begins a session."""
 
@@ -35,7 +39,7 @@ class SessionKey(BaseModel):
         min_length=1,
         max_length=200,
         description="The key, as `darkroom keys add` has printed it.",
-        examples=["dk_0123456789ab_…"],
+        examples=[KEY_EXAMPLE],
     )
 
 
@@ -51,7 +55,12 @@ class SessionState(Shape):
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": SessionKey.model_json_schema()}},
+        "content": {
+            "application/json": {
+                "schema": SessionKey.model_json_schema(),
+                "example": {"key": KEY_EXAMPLE},
+            }
+        },
     }
 }
 
@@ -72,7 +81,7 @@ Authentication = Annotated[Authenticator, Depends(_authenticator)]
 @open_to_all
 async def show_session(request: Request, authenticator: Authentication) -> JSONResponse:
     """Tells whether the server asks for a key, and what the key or the session that comes with this
-    request may be used for. Needs no key."""
+    request may be used for."""
     needs_key, key = await authenticator.needs_key(request), None
     if needs_key:
         key = await _known(request, authenticator)
@@ -123,7 +132,7 @@ async def begin_session(request: Request, authenticator: Authentication) -> Resp
 )
 @open_to_all
 async def end_session() -> Response:
-    """Lets the browser forget its cookie. Needs no key, and none is no error."""
+    """Lets the browser forget its cookie, if it has one."""
     answer = Response(status_code=204)
     forget(answer)
     return answer

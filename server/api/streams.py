@@ -14,7 +14,7 @@ from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.api.dependencies import LastEventId, OpenStreams, Service
+from server.api.dependencies import JobId, LastEventId, OpenStreams, Service
 from server.api.refusals import refusals
 from server.callers import Scope
 from server.errors import JobNotFound, TooManyStreams
@@ -89,7 +89,7 @@ async def follow_job(
     service: Service,
     streams: OpenStreams,
     last_event_id: LastEventId,
-    job_id: str,
+    job_id: JobId,
 ) -> Response:
     """Streams the job's current snapshot at once, then the newest whenever the client is ready to
     read: a slow one skips steps. The last event has a terminal status; then the stream ends. An

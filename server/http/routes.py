@@ -15,6 +15,7 @@ from server.errors import DarkroomError
 from server.http.access import Access, access_of
 from server.http.faces import Render, plain
 from server.http.guard import Guard
+from server.http.key_schemes import security
 from server.http.translation import as_ours
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -29,12 +30,18 @@ class GuardedRoute(APIRoute):
 
     render: Render = staticmethod(plain)
 
-    def get_route_handler(self) -> Handler:
-        """What answers a request; called by FastAPI.
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """`options` are FastAPI's, which makes the routes.
 
         Raises:
             TypeError: the function is not marked.
         """
+        described = {"security": security(access_of(endpoint))}
+        options["openapi_extra"] = {**(options.get("openapi_extra") or {}), **described}
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Handler:
+        """What answers a request; called by FastAPI."""
         inner = super().get_route_handler()
         access, render = access_of(self.endpoint), type(self).render
 

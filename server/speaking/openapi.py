@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from server import __version__
 from server.errors import NotFound
 from server.http.faces import Face
+from server.http.key_schemes import SCHEMES
 from server.plugins.types import Dialect
 from server.speaking.examples import add_examples, restore_nulls
 from server.speaking.loading import Spoken
@@ -32,7 +33,9 @@ def document(dialect: Dialect, faces: Iterable[Face]) -> dict[str, Any]:
         routes=routes,
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     )
-    schemas = found.get("components", {}).get("schemas", {})
+    components = found.setdefault("components", {})
+    components["securitySchemes"] = SCHEMES
+    schemas = components.get("schemas", {})
     for name in FOREIGN:
         schemas.pop(name, None)
     for path in found.get("paths", {}).values():

@@ -1,0 +1,29 @@
+"""How OpenAPI documents tell where a key goes, and which operations ask for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from server.http.access import Access
+
+_WHICH = "As `darkroom keys add` has printed it. Only a server that has keys asks for one."
+
+#: The places of a key that every client can fill. `docs/how-to/keys.md` names the others.
+SCHEMES: dict[str, dict[str, Any]] = {
+    "x-key": {"type": "apiKey", "in": "header", "name": "x-key", "description": _WHICH},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": f"The same key, as `Authorization: Bearer …`. {_WHICH}",
+    },
+}
+
+
+def security(access: Access) -> list[dict[str, list[str]]]:
+    """What an operation asks for: one of the schemes will do. Beside it stands the scope that the
+    key must have, which OpenAPI 3.1 allows with any scheme."""
+    if access.scope is None:
+        return []
+    either = [{name: [access.scope.value]} for name in SCHEMES]
+    # The name of an image is enough, unless the settings say otherwise.
+    return [{}, *either] if access.is_image else either
