@@ -2,11 +2,81 @@
 
 const place = document.getElementById("swagger-ui");
 
-SwaggerUIBundle({
+// What is here, for the fields in whose place a path has a name.
+const HERE = {
+  job_id: ["/api/jobs?limit=1", ({ jobs }) => jobs[0]?.job_id],
+  filename: ["/api/images?limit=1", ({ images }) => images[0]?.filename],
+  model: ["/api/info", ({ model }) => model],
+  lora: ["/api/loras?limit=1", ({ loras }) => loras[0]?.id],
+};
+
+// Seconds that a stream of events is read for. It may have no end, and the page shows none before.
+const GLIMPSE = 5;
+
+const ui = SwaggerUIBundle({
   domNode: place,
   url: place.dataset.openapiUrl,
   deepLinking: true,
   displayRequestDuration: true,
   // The online validator would send the document to another host.
   validatorUrl: null,
+  onComplete: fillIn,
+  requestInterceptor: (request) => {
+    if (/\/sse\//.test(request.url)) request.userFetch = glimpse;
+    return request;
+  },
+  responseInterceptor: (response) => {
+    const job = response.status === 202 && response.body?.job_id;
+    if (job) put({ job_id: job, filename: `${job}_0.png` });
+    return response;
+  },
 });
+
+/** Put names of what is here into the fields, so that every operation can be tried at once. */
+async function fillIn() {
+  if (!paths()["/api/jobs"]) return; // another API's document
+  const { scopes } = await (await fetch("/api/session")).json();
+  if (!scopes.includes("read")) return;
+  for (const [name, [url, pick]] of Object.entries(HERE)) {
+    const answer = await fetch(url);
+    const value = answer.ok && pick(await answer.json());
+    if (value) put({ [name]: value });
+  }
+}
+
+/** Fill the fields of these names, wherever a path has one. */
+function put(values) {
+  for (const [path, methods] of Object.entries(paths())) {
+    for (const [method, { parameters = [] }] of Object.entries(methods)) {
+      for (const { name } of parameters.filter((each) => each.in === "path" && values[each.name])) {
+        ui.specActions.changeParam([path, method], name, "path", values[name], false);
+      }
+    }
+  }
+}
+
+function paths() {
+  return ui.specSelectors.specJson().toJS().paths ?? {};
+}
+
+/** What `fetch` answers, of a stream what comes in the first seconds. */
+async function glimpse(url, options) {
+  const stop = new AbortController();
+  const answer = await fetch(url, { ...options, signal: stop.signal });
+  if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) return answer;
+  const clock = setTimeout(() => stop.abort(), GLIMPSE * 1000);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+  } catch {
+    text += `: …read for ${GLIMPSE} seconds\n`;
+  }
+  clearTimeout(clock);
+  return new Response(text, answer);
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const dress = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", dress);
+dress();
