@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.chromium import launched, needs_chromium
+from tests.servers import ServerProcess
 from tests.serving import LiveServer, live_server
 
 pytestmark = needs_chromium
+
+#: How the documentation names the models that are on this machine.
+HERE = ("on_disk", "loaded", "in_ram", "loading")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with live_server(tmp_path_factory.mktemp("data")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """The server as users have it, with the embedded model."""
+    with ServerProcess(tmp_path_factory.mktemp("studio") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
+    """A server that has a key, and the key."""
+    with live_server(tmp_path_factory.mktemp("closed")) as running:
+        yield running, running.service.keys.add("browser")
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +48,8 @@ def browser() -> Iterator[Browser]:
 class Witness:
     """What a page asked for and complained about."""
 
-    def __init__(self, page: Page, server: LiveServer) -> None:
-        self.url = f"http://127.0.0.1:{server.port}"
+    def __init__(self, page: Page, url: str) -> None:
+        self.url = url.rstrip("/")
         self.requests: list[str] = []
         self.complaints: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
@@ -41,48 +60,149 @@ class Witness:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
-    def swear(self) -> None:
-        """Everything came from the server itself, and nothing was amiss."""
-        inside = (self.url, "data:", "blob:")
-        assert [url for url in self.requests if not url.startswith(inside)] == []
-        assert self.complaints == []
+    def strangers(self) -> list[str]:
+        """What was asked of others than the server."""
+        return [url for url in self.requests if not url.startswith((self.url, "data:", "blob:"))]
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    opened = browser.new_page()
-    yield opened
-    opened.close()
+def opened(browser: Browser) -> Iterator[Callable[..., tuple[Page, Witness]]]:
+    """Opens a page, and listens from its first request."""
+    pages: list[Page] = []
+
+    def opening(url: Any, path: str, **options: Any) -> tuple[Page, Witness]:
+        page = browser.new_page(**options)
+        pages.append(page)
+        witness = Witness(page, str(url))
+        page.goto(f"{witness.url}{path}", wait_until="networkidle")
+        return page, witness
+
+    yield opening
+    for page in pages:
+        page.close()
 
 
-def test_swagger_ui_tries_a_request(page: Page, server: LiveServer) -> None:
-    witness = Witness(page, server)
-    page.goto(f"{witness.url}/docs", wait_until="networkidle")
-    document = server.client.get("/openapi.json").json()
+Opened = Callable[..., tuple[Page, Witness]]
+
+
+def tried(page: Page, name: str) -> Locator:
+    """An operation, unfolded and ready to be executed."""
+    operation = page.locator(f"#operations-{name}")
+    operation.locator(".opblock-summary-control").click()
+    operation.locator(".try-out__btn").click()
+    return operation
+
+
+def executed(operation: Locator) -> tuple[int, Any]:
+    """The status and the JSON that the page shows of the server's answer."""
+    operation.locator(".execute").click()
+    answer = operation.locator(".live-responses-table tbody .response").first
+    body = answer.locator(".response-col_description .highlight-code").first
+    expect(body).to_be_visible()
+    status = answer.locator(".response-col_status").inner_text()
+    return int(status.split()[0]), json.loads(body.locator("pre, code").first.inner_text())
+
+
+def test_the_example_becomes_an_image_of_the_gallery(studio: ServerProcess, opened: Opened) -> None:
+    page, witness = opened(studio.url, "/docs")
+    document = studio.get("/openapi.json")
     count = sum(len(methods) for methods in document["paths"].values())
     expect(page.locator(".opblock")).to_have_count(count)
-    page.locator("#operations-jobs-generate .opblock-summary-control").click()
-    page.locator("#operations-jobs-generate .try-out__btn").click()
+    generate = tried(page, "jobs-generate")
+    body = json.loads(generate.locator("textarea").input_value())
+    status, accepted = executed(generate)
+    assert status == 202
+    assert studio.wait(accepted["job_id"])["status"] == "completed"
+    (image,) = [each for each in studio.images() if each["job_id"] == accepted["job_id"]]
+    assert {word: image[word] for word in body} == body
+    assert studio.png(image["filename"]).startswith(b"\x89PNG")
+    # The name of the job stands where one is asked for.
+    status, shown = executed(tried(page, "jobs-show_job"))
+    assert (status, shown["job_id"], shown["status"]) == (200, accepted["job_id"], "completed")
+    assert (witness.strangers(), witness.complaints) == ([], [])
+
+
+def test_every_example_of_a_model_that_is_here_works(studio: ServerProcess) -> None:
+    content = studio.get("/openapi.json")["paths"]["/api/generate"]["post"]["requestBody"]
+    examples = content["content"]["application/json"]["examples"]
+    states = {model["id"]: model["state"] for model in studio.get("/api/models")["models"]}
+    here = {model for model, state in states.items() if state in HERE}
+    bodies = {
+        name: example["value"]
+        for name, example in examples.items()
+        if name.rpartition("-")[0] in here
+    }
+    assert {name.rpartition("-")[0] for name in bodies} == here and len(bodies) >= 4
+    jobs = {
+        name: studio.client.post("/api/generate", json=body).json()["job_id"]
+        for name, body in bodies.items()
+    }
+    for name, job in jobs.items():
+        shown = studio.wait(job)
+        assert (name, shown["status"], shown["warnings"]) == (name, "completed", [])
+        assert len(shown["images"]) == bodies[name].get("num_images", 1)
+
+
+@pytest.mark.parametrize("scheme", ["x-key", "bearer"])
+def test_authorize_sends_a_key(closed: tuple[LiveServer, str], opened: Opened, scheme: str) -> None:
+    server, key = closed
+    page, witness = opened(server.client.base_url, "/docs")
+    generate = tried(page, "jobs-generate")
+    status, refused = executed(generate)
+    assert (status, refused["code"]) == (401, "key_missing")
+    page.locator(".auth-wrapper .authorize.unlocked").click()
+    form = page.locator(".auth-container form").filter(has_text=f"{scheme} ")
+    form.locator("input").fill(key)
+    form.get_by_role("button", name="Apply credentials").click()
+    page.locator(".modal-ux .close-modal").click()
     with page.expect_response("**/api/generate*") as answered:
-        page.locator("#operations-jobs-generate .execute").click()
+        generate.locator(".execute").click()
     assert answered.value.status == 202
-    server.finish(answered.value.json()["job_id"])
-    witness.swear()
+    sent = answered.value.request.headers
+    assert sent["x-key" if scheme == "x-key" else "authorization"].endswith(key)
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0, "it is not kept"
+    assert witness.strangers() == []
 
 
-def test_redoc_shows_the_operations(page: Page, server: LiveServer) -> None:
-    witness = Witness(page, server)
-    page.goto(f"{witness.url}/redoc", wait_until="networkidle")
+def test_a_stream_is_read_for_a_while(server: LiveServer, opened: Opened) -> None:
+    page, witness = opened(server.client.base_url, "/docs")
+    follow = tried(page, "streams-follow_jobs")
+    follow.locator(".execute").click()
+    body = follow.locator(".live-responses-table .highlight-code").first
+    expect(body).to_contain_text("read for 5 seconds", timeout=15_000)
+    assert (witness.strangers(), witness.complaints) == ([], [])
+
+
+def test_redoc_shows_the_operations(server: LiveServer, opened: Opened) -> None:
+    page, witness = opened(server.client.base_url, "/redoc")
     expect(page.get_by_role("heading", name="Submit a job")).to_be_visible()
     expect(page.get_by_role("heading", name="Follow the gallery")).to_be_attached()
     page.get_by_placeholder("Search...").fill("thumbnail")
     expect(page.locator("[data-role='search:results']")).to_contain_text("thumbnail")
-    witness.swear()
+    assert (witness.strangers(), witness.complaints) == ([], [])
+
+
+#: How bright a page is, 0 to 255, by its background and its words.
+BRIGHTNESS = """element => {
+  const mean = colour => colour.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 3;
+  const root = [document.documentElement, document.body].map(each => getComputedStyle(each));
+  const behind = root.map(each => each.backgroundColor).find(each => !/, 0\\)$/.test(each));
+  return [behind ? mean(behind) : 255, mean(getComputedStyle(element).color)];
+}"""
+
+
+@pytest.mark.parametrize(("path", "heading"), [("/docs", "h1.title"), ("/redoc", "h1")])
+def test_pages_are_dark_for_those_who_like_it_dark(
+    server: LiveServer, opened: Opened, path: str, heading: str
+) -> None:
+    page, witness = opened(server.client.base_url, path, color_scheme="dark")
+    behind, words = page.locator(heading).first.evaluate(BRIGHTNESS)
+    assert behind < 60 and words > 180
+    assert (witness.strangers(), witness.complaints) == ([], [])
 
 
 @pytest.mark.parametrize("path", ["/", "/docs/errors#queue_full"])
-def test_other_pages(page: Page, server: LiveServer, path: str) -> None:
-    witness = Witness(page, server)
-    page.goto(f"{witness.url}{path}", wait_until="networkidle")
+def test_other_pages(server: LiveServer, opened: Opened, path: str) -> None:
+    page, witness = opened(server.client.base_url, path)
     expect(page.locator("h1")).to_be_visible()
-    witness.swear()
+    assert (witness.strangers(), witness.complaints) == ([], [])

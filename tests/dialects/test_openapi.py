@@ -92,6 +92,15 @@ def test_every_body_has_an_example_that_fits_its_shape(app: FastAPI, name: str, 
 
 
 @pytest.mark.parametrize(("name", "place"), FACES)
+def test_a_key_can_be_given(app: FastAPI, name: str, place: str) -> None:
+    found = described(app, name, place)
+    assert found["components"]["securitySchemes"].keys() == {"x-key", "bearer"}
+    assert all("security" in operation for _, operation in operations(found))
+    scopes = [scope for _, each in operations(found) for way in each["security"] for scope in way]
+    assert set(scopes) == {"x-key", "bearer"}
+
+
+@pytest.mark.parametrize(("name", "place"), FACES)
 def test_the_frameworks_own_errors_do_not_occur(app: FastAPI, name: str, place: str) -> None:
     found = described(app, name, place)
     assert "HTTPValidationError" not in str(found)

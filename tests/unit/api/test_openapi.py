@@ -74,7 +74,7 @@ def test_describes_every_operation(document: dict[str, Any]) -> None:
         assert operation["summary"], name
         assert operation["description"].endswith("."), name
         for parameter in operation.get("parameters", []):
-            assert parameter["in"] == "path" or parameter["description"], (name, parameter)
+            assert parameter["description"], (name, parameter)
         assert {tag["name"] for tag in document["tags"]} >= set(operation["tags"])
 
 
@@ -89,6 +89,44 @@ def test_every_answer_has_a_shape_and_every_error_is_a_problem(document: dict[st
                 assert list(content) == ["application/problem+json"], (name, status)
             elif "application/json" in content:
                 assert "$ref" in content["application/json"]["schema"], (name, status)
+
+
+def test_every_path_and_every_body_has_examples_that_fit(document: dict[str, Any]) -> None:
+    bodies = []
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter["in"] != "path" or parameter["schema"]["examples"], (name, parameter)
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]["application/json"]
+            named = [each["value"] for each in content.get("examples", {}).values()]
+            shown = named or content["schema"].get("examples", []) or [content["example"]]
+            assert shown, name
+            schema = {**content["schema"], "components": document["components"]}
+            for example in shown:
+                Draft202012Validator(schema).validate(example)
+            bodies.append(name)
+    assert bodies == [
+        "POST /api/generate", "POST /api/enrich", "POST /api/loras", "PATCH /api/loras/{lora}",
+        "POST /api/session",
+    ]  # fmt: skip
+
+
+def test_every_operation_says_which_key_it_asks_for(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["x-key"].items() >= {"type": "apiKey", "in": "header", "name": "x-key"}.items()
+    assert schemes["bearer"].items() >= {"type": "http", "scheme": "bearer"}.items()
+    asked = {name: operation["security"] for name, operation in operations(document)}
+    assert {name for name, either in asked.items() if not either} == {
+        *("GET /health", "GET /api/session", "POST /api/session", "DELETE /api/session")
+    }
+    assert {name for name, either in asked.items() if {} in either} == {
+        *("GET /api/images/{filename}", "GET /api/thumbs/{filename}")
+    }
+    for name, scope in [
+        ("POST /api/generate", "generate"), ("GET /api/sse/{job_id}", "read"),
+        ("DELETE /api/images/{filename}", "admin"),
+    ]:  # fmt: skip
+        assert asked[name] == [{"x-key": [scope]}, {"bearer": [scope]}]
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
