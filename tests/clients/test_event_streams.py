@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import httpx
 import pytest
 from httpx_sse import connect_sse
 
+from tests.clients.npm import installed, ran
 from tests.serving import LiveServer, live_server
 
 pytestmark = pytest.mark.clients
@@ -34,25 +32,8 @@ def url_of(server: LiveServer) -> str:
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`watch.mjs` beside the packages that it imports, as npm installs them."""
-    if shutil.which("npm") is None:
-        if os.environ.get("CI"):
-            pytest.fail("npm is missing; on Debian: apt-get install npm")
-        pytest.skip("needs Node.js and npm; on Debian: apt-get install npm")
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "watch.mjs"):
-        shutil.copy(HERE / name, folder)
-    done = ran("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", cwd=folder)
-    if done.returncode != 0 and not os.environ.get("CI"):
-        pytest.skip(f"npm could not fetch the package (offline?): {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stderr
-    return folder / "watch.mjs"
-
-
-def ran(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A command that was run; its status is for the caller to judge."""
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
-    )
+    return installed(folder, HERE / "package.json", HERE / "watch.mjs") / "watch.mjs"
 
 
 def watched(program: Path, *arguments: str) -> dict[str, Any]:
