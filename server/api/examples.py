@@ -48,12 +48,17 @@ def examples(catalog: ModelCatalog) -> dict[str, dict[str, Any]]:
     for card_id in ids:
         for number, body in enumerate(_of_model(catalog, card_id), start=1):
             found[f"{card_id}-{number}"] = {
-                "summary": f"{card_id}: {body.get('prompt', 'an image without words')}",
+                "summary": f"{card_id}: {body.get('prompt') or _words(body)}",
                 "value": body,
             }
     for number, (summary, body) in enumerate(GUIDE.items(), start=1):
         found[f"guide-{number}"] = {"summary": summary, "value": body}
     return found
+
+
+def _words(body: dict[str, Any]) -> str:
+    """What tells a body without a prompt from others."""
+    return ", ".join(word for word in body if word != "model")
 
 
 def _of_model(catalog: ModelCatalog, card_id: str) -> list[dict[str, Any]]:

@@ -169,7 +169,7 @@ def test_a_stream_is_read_for_a_while(server: LiveServer, opened: Opened) -> Non
     follow = tried(page, "streams-follow_jobs")
     follow.locator(".execute").click()
     body = follow.locator(".live-responses-table .highlight-code").first
-    expect(body).to_contain_text("read for 5 seconds", timeout=15_000)
+    expect(body).to_contain_text("read for 5 seconds")
     assert (witness.strangers(), witness.complaints) == ([], [])
 
 

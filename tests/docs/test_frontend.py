@@ -48,7 +48,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     opened = browser.new_page()
-    opened.set_default_timeout(20_000)
     yield opened
     opened.close()
 
