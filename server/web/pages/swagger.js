@@ -37,11 +37,12 @@ async function fillIn() {
   if (!paths()["/api/jobs"]) return; // another API's document
   const { scopes } = await (await fetch("/api/session")).json();
   if (!scopes.includes("read")) return;
+  const names = {};
   for (const [name, [url, pick]] of Object.entries(HERE)) {
     const answer = await fetch(url);
-    const value = answer.ok && pick(await answer.json());
-    if (value) put({ [name]: value });
+    if (answer.ok) names[name] = pick(await answer.json());
   }
+  put(names);
 }
 
 /** Fill the fields of these names, wherever a path has one. */
@@ -56,7 +57,7 @@ function put(values) {
 }
 
 function paths() {
-  return ui.specSelectors.specJson().toJS().paths ?? {};
+  return ui.specSelectors.specJson().get("paths")?.toJS() ?? {};
 }
 
 /** What `fetch` answers, of a stream what comes in the first seconds. */
