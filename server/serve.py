@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -52,6 +53,8 @@ def serve(settings: Settings, listeners: Listeners, announce: Announce) -> None:
         service = create_service(settings)
         service.open()
         config = configuration(create_app(settings, service, listeners.ports), settings)
+    # All of it stays until the process ends: requests need not wait while it is looked through.
+    gc.freeze()
     server = _Server(config, lambda: announce(service))
     asyncio.run(server.serve(sockets=[each.socket for each in listeners]))
 
