@@ -17,7 +17,9 @@ NOTHING_TO_CANCEL = "POST /api/jobs/{job_id}/cancel"
 DOCUMENTS = [
     Document(refused={NOTHING_TO_CANCEL}),
     Document("bfl"),
-    *(Document(name, own=True) for name in ("bfl", "krea", "cyberimage")),
+    # The operations of its own port are all in the document above, under `/bfl`.
+    pytest.param(Document("bfl", own=True), marks=pytest.mark.soak),
+    *(Document(name, own=True) for name in ("krea", "cyberimage")),
     *(Document(name, own=True) for name in ("desktop", "openai", "automatic1111")),
 ]
 
