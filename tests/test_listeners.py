@@ -79,7 +79,7 @@ def test_a_stop_ends_every_kind_of_connection_and_keeps_the_job(
     plugins: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
-    options = ("--plugin-folder", str(plugins), "--default-model", "colours")
+    options = ("--plugin-folder", str(plugins), "--default-model", "colours", "--device", "cpu")
     ports = ("--listen", "telegraph=0", "--listen", "telegraph=0")
     with ServerProcess(data, *options, *ports) as server, ThreadPoolExecutor() as pool:
         own = server.url_of("telegraph")

@@ -189,10 +189,11 @@ def test_two_hundred_waiting_jobs_survive_a_kill(tmp_path: Path, model: str) -> 
     check_database(data)
 
 
-def test_sigterm_puts_a_long_job_back_within_ten_seconds(tmp_path: Path) -> None:
+@EITHER
+def test_sigterm_puts_a_long_job_back_within_ten_seconds(tmp_path: Path, model: str) -> None:
     data = tmp_path / "data"
-    with ServerProcess(data) as server:
-        job_id = server.submit(steps=50, width=512, height=512)
+    with ServerProcess(data, *serving(model)) as server:
+        job_id = server.submit(**LONG)
         wait_for_step(server, job_id, image_index=0, step=1)
         watching = server.events("/api/sse/gallery")  # an open stream must not hold it up
         assert server.terminate() < 10

@@ -26,7 +26,7 @@ SUNSET = document.TEXT_TO_IMAGE["prompt"]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     data = tmp_path_factory.mktemp("desktop") / "data"
     family = ("--plugin-folder", str(PLUGINS), "--default-model", "colours", "--no-preload")
-    with ServerProcess(data, *family, "--listen", "desktop=0") as running:
+    with ServerProcess(data, *family, "--device", "cpu", "--listen", "desktop=0") as running:
         yield running
 
 
