@@ -38,8 +38,13 @@ def merge(
         weight: how strongly.
         fused: the modules of the pipeline whose rows one module of the file holds, by its name.
     """
-    for (component, name), roles in grouped(path).items():
-        modules = named(getattr(pipe, component) if component else denoiser(pipe))
+    changes = grouped(path)
+    parts = {
+        component: named(getattr(pipe, component) if component else denoiser(pipe))
+        for component in {component for component, _ in changes}
+    }
+    for (component, name), roles in changes.items():
+        modules = parts[component]
         names = (fused or {}).get(name, (name.replace(".", "_"),))
         targets = [modules[target.replace(".", "_")] for target in names]
         whole = torch.cat([target.weight.double() for target in targets])
