@@ -44,7 +44,7 @@ class Outcome:
 
 @pytest.mark.parametrize(
     ("clients", "seconds"),
-    [(10, 5), pytest.param(50, 120, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])],
+    [(10, 10), pytest.param(50, 120, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])],
 )
 def test_everybody_gets_their_own_picture(
     tmp_path: Path, record_property: Callable[[str, object], None], clients: int, seconds: float
