@@ -1,4 +1,4 @@
-"""The page at / with the embedded model: from the first visit to a picture, found and used again."""
+"""The page with the embedded model: from the first visit to a picture, found and used again."""
 
 from __future__ import annotations
 

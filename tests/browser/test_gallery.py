@@ -84,7 +84,9 @@ def test_ten_thousand_images_are_scrolled_to_the_end(
         expect(oldest).to_be_visible()
         expect(oldest).to_have_js_property("naturalWidth", 32)
         after = memory(page)
-        text = f"{after['Nodes']:.0f} nodes, {after['JSHeapUsedSize'] / 1e6:.1f} MB of scripts' memory"
+        text = (
+            f"{after['Nodes']:.0f} nodes, {after['JSHeapUsedSize'] / 1e6:.1f} MB of scripts' memory"
+        )
         record_property(MEASURED, f"gallery of {MANY} images, at its end: {text}")
         assert len(heights) == 1, "the page changed its height"
         assert after["Nodes"] < MOST_NODES
@@ -123,7 +125,9 @@ def test_search_and_filters(browser: Browser, long: LiveServer) -> None:
 
 def test_new_images_come_by_themselves(browser: Browser, short: LiveServer) -> None:
     """At the top they join at once; further down they wait, and nothing moves."""
-    with visit(browser, url_of(short), "/#/gallery", viewport={"width": 500, "height": 500}) as page:
+    with visit(
+        browser, url_of(short), "/#/gallery", viewport={"width": 500, "height": 500}
+    ) as page:
         expect(tile(page, 29)).to_be_visible()
         short.made("red at the top")
         newest = page.locator(".tile a").first
@@ -175,7 +179,11 @@ def test_a_finger_swipes_from_image_to_image(browser: Browser, short: LiveServer
 def swipe(page: Page, begin: int, end: int) -> None:
     """A finger goes across the screen."""
     session = page.context.new_cdp_session(page)
-    for kind, across in (("touchStart", begin), ("touchMove", (begin + end) // 2), ("touchMove", end)):
+    for kind, across in (
+        ("touchStart", begin),
+        ("touchMove", (begin + end) // 2),
+        ("touchMove", end),
+    ):
         points = [{"x": across, "y": 300}]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})

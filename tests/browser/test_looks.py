@@ -1,4 +1,4 @@
-"""How the page treats whoever uses it: contrast, names, keyboards, phones, no motion, no strangers."""
+"""How the page treats whoever uses it: contrast, names, keyboards, phones, motion, strangers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ pytestmark = needs_chromium
 VIEWS = ["make", "gallery", "queue", "server"]
 WIDE = {"width": 1400, "height": 900}
 PHONE = {"width": 375, "height": 740}
+NARROW = {"width": 320, "height": 640}
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +81,12 @@ def test_axe_finds_no_fault_in_any_view(
         page.get_by_role("button", name="Model").click()
         expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
         found["models"] = faults(page)
-        assert found == dict.fromkeys(found, [])
+        assert found == {view: [] for view in found}
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, server: LiveServer, view: str) -> None:
-    with visit(browser, url_of(server), f"/#/{view}", viewport={"width": 320, "height": 640}) as page:
+    with visit(browser, url_of(server), f"/#/{view}", viewport=NARROW) as page:
         show(page, view)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 320
@@ -101,7 +102,8 @@ def test_the_theme_is_the_systems_until_one_is_chosen(browser: Browser, server: 
         page.get_by_role("button", name="Theme: auto").click()
         expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
         light = page.evaluate(ground)
-        assert sum(channels(light)) > 600 > 200 > sum(channels(dark))
+        assert sum(channels(light)) > 600
+        assert sum(channels(dark)) < 200
         page.reload()
         assert page.evaluate(ground) == light
         page.emulate_media(color_scheme="light")

@@ -101,9 +101,7 @@ def test_a_running_job_is_cancelled_and_no_other(page: Page, server: LiveServer)
     assert server.snapshot(job)["images"] == []
 
 
-def test_what_the_server_refuses_is_said_at_its_field(
-    browser: Browser, server: LiveServer
-) -> None:
+def test_what_the_server_refuses_is_said_at_its_field(browser: Browser, server: LiveServer) -> None:
     with visit(browser, url_of(server), forgiven="status of 422") as page:
         page.get_by_text("Exact size").click()
         page.locator('input[name="width"]').fill("100")
@@ -175,17 +173,21 @@ def test_a_killed_server_is_waited_for(browser: Browser, tmp_path: Path) -> None
     family = ("--plugin-folder", str(PLUGINS), "--default-model", "colours", "--no-preload")
     options = ("--port", port, *family)
     away = "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET"
-    with ServerProcess(tmp_path / "data", *options) as first:
-        with visit(browser, first.url, forgiven=away) as page:
-            choose_delay(page, 0.5)
-            page.locator('input[name="steps"]').fill("6")
-            card = ask(page, "green after all")
-            expect(card.get_by_text("Step 2 of 6")).to_be_visible()
-            first.kill()
-            expect(page.get_by_text("The server cannot be reached")).to_be_visible()
-            with ServerProcess(tmp_path / "data", *options) as second:
-                expect(page.get_by_text("The server cannot be reached")).to_have_count(0)
-                expect(card).to_have_attribute("data-status", "completed")
-                page.get_by_role("link", name="Gallery").click()
-                expect(page.get_by_role("link", name="green after all")).to_be_visible()
-                assert [image["prompt"] for image in second.images()] == ["green after all"]
+    with (
+        ServerProcess(tmp_path / "data", *options) as first,
+        visit(browser, first.url, forgiven=away) as page,
+    ):
+        choose_delay(page, 0.5)
+        page.locator('input[name="steps"]').fill("6")
+        card = ask(page, "green after all")
+        expect(card.get_by_text("Step 2 of 6")).to_be_visible()
+        first.kill()
+        expect(page.get_by_text("The server cannot be reached")).to_be_visible()
+        with ServerProcess(tmp_path / "data", *options) as second:
+            expect(page.get_by_text("The server cannot be reached")).to_have_count(0)
+            expect(card).to_have_attribute("data-status", "completed")
+            page.get_by_role("link", name="Gallery").click()
+            expect(page.get_by_role("link", name="green after all")).to_be_visible()
+            assert [image["prompt"] for image in second.images()] == ["green after all"]
+            # The streams lead to this one: it can end only after they have.
+            page.close()
