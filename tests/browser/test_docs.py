@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import launched, needs_chromium
+from tests.browser.chromium import Witness, launched, needs_chromium
 from tests.servers import ServerProcess
 from tests.serving import LiveServer, live_server
 
@@ -45,26 +45,6 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-class Witness:
-    """What a page asked for and complained about."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.url = url.rstrip("/")
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", self._hear)
-
-    def _hear(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    def strangers(self) -> list[str]:
-        """What was asked of others than the server."""
-        return [url for url in self.requests if not url.startswith((self.url, "data:", "blob:"))]
-
-
 @pytest.fixture
 def opened(browser: Browser) -> Iterator[Callable[..., tuple[Page, Witness]]]:
     """Opens a page, and listens from its first request."""
@@ -73,7 +53,7 @@ def opened(browser: Browser) -> Iterator[Callable[..., tuple[Page, Witness]]]:
     def opening(url: Any, path: str, **options: Any) -> tuple[Page, Witness]:
         page = browser.new_page(**options)
         pages.append(page)
-        witness = Witness(page, str(url))
+        witness = Witness(page, str(url).rstrip("/"))
         page.goto(f"{witness.url}{path}", wait_until="networkidle")
         return page, witness
 
@@ -119,7 +99,7 @@ def test_the_example_becomes_an_image_of_the_gallery(studio: ServerProcess, open
     # The name of the job stands where one is asked for.
     status, shown = executed(tried(page, "jobs-show_job"))
     assert (status, shown["job_id"], shown["status"]) == (200, accepted["job_id"], "completed")
-    assert (witness.strangers(), witness.complaints) == ([], [])
+    assert (witness.strangers, witness.complaints) == ([], [])
 
 
 def test_every_example_of_a_model_that_is_here_works(studio: ServerProcess) -> None:
@@ -169,7 +149,7 @@ def test_authorize_sends_a_key(closed: tuple[LiveServer, str], opened: Opened) -
         generate.locator(".execute").click()
     assert answered.value.status == 401
     assert page.evaluate("localStorage.length + sessionStorage.length") == 0, "it is not kept"
-    assert witness.strangers() == []
+    assert witness.strangers == []
 
 
 def test_a_stream_is_read_for_a_while(server: LiveServer, opened: Opened) -> None:
@@ -179,7 +159,7 @@ def test_a_stream_is_read_for_a_while(server: LiveServer, opened: Opened) -> Non
     follow.locator(".execute").click()
     body = follow.locator(".live-responses-table .highlight-code").first
     expect(body).to_contain_text("read for 5 seconds")
-    assert (witness.strangers(), witness.complaints) == ([], [])
+    assert (witness.strangers, witness.complaints) == ([], [])
 
 
 #: How bright a page is, 0 to 255, behind its words and in them.
@@ -204,11 +184,12 @@ def test_redoc_shows_the_operations(server: LiveServer, opened: Opened) -> None:
     page.get_by_placeholder("Search...").fill("thumbnail")
     expect(page.locator("[data-role='search:results']")).to_contain_text("thumbnail")
     assert is_dark(page, "h1")
-    assert (witness.strangers(), witness.complaints) == ([], [])
+    assert (witness.strangers, witness.complaints) == ([], [])
 
 
-@pytest.mark.parametrize("path", ["/", "/docs/errors#queue_full"])
-def test_other_pages(server: LiveServer, opened: Opened, path: str) -> None:
-    page, witness = opened(server.client.base_url, path)
-    expect(page.locator("h1")).to_be_visible()
-    assert (witness.strangers(), witness.complaints) == ([], [])
+def test_error_codes_fit_a_phone(server: LiveServer, opened: Opened) -> None:
+    phone = {"width": 390, "height": 844}
+    page, witness = opened(server.client.base_url, "/docs/errors#queue_full", viewport=phone)
+    expect(page.locator("#queue_full")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth") == phone["width"]
+    assert (witness.strangers, witness.complaints) == ([], [])
