@@ -56,10 +56,13 @@ def url_of(server: LiveServer) -> str:
     return f"http://127.0.0.1:{server.port}"
 
 
-def choose_delay(page: Page, seconds: float) -> None:
-    """Let every step of the next jobs take so long."""
-    page.locator("summary", has_text="Details").click()
-    page.locator('input[name="delay"]').fill(str(seconds))
+def choose_pace(page: Page, steps: int, seconds: float) -> None:
+    """Let the next jobs have so many steps that take so long each."""
+    for name, value in {"steps": steps, "delay": seconds}.items():
+        place = page.locator(f'input[name="{name}"]')
+        if not place.is_visible():
+            page.locator("summary", has_text="Details").click()
+        place.fill(str(value))
 
 
 def ask(page: Page, prompt: str) -> Locator:
@@ -73,7 +76,7 @@ def ask(page: Page, prompt: str) -> Locator:
 
 def test_three_jobs_wait_and_their_places_count_down(page: Page) -> None:
     page.evaluate(NOTE_PHASES)
-    choose_delay(page, 0.2)
+    choose_pace(page, 4, 0.4)
     cards = [ask(page, f"red number {number}") for number in range(3)]
     expect(page.get_by_label("Prompt", exact=True)).to_be_editable()
     expect(page.locator(".card").first).to_have_attribute("data-status", "processing")
@@ -89,10 +92,23 @@ def test_three_jobs_wait_and_their_places_count_down(page: Page) -> None:
     assert last[-1] == "Done"
 
 
+def test_each_press_is_a_job(page: Page, server: LiveServer) -> None:
+    page.get_by_label("Prompt", exact=True).fill("green, thrice")
+    for _ in range(3):
+        page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("article", name="green, thrice")).to_have_count(3)
+    found = server.client.get("/api/jobs").json()["jobs"][:3]
+    assert [server.finish(job["job_id"])["params"]["prompt"] for job in found] == [
+        "green, thrice"
+    ] * 3
+
+
 def test_a_running_job_is_cancelled_and_no_other(page: Page, server: LiveServer) -> None:
-    choose_delay(page, 0.5)
-    running, waiting = ask(page, "blue one"), ask(page, "blue two")
-    expect(running.get_by_text("Step 1 of 4")).to_be_visible()
+    choose_pace(page, 100, 0.3)
+    running = ask(page, "blue one")
+    choose_pace(page, 4, 0.3)
+    waiting = ask(page, "blue two")
+    expect(running.get_by_text("of 100")).to_be_visible()
     running.get_by_role("button", name="Cancel: blue one").click()
     expect(running).to_have_attribute("data-status", "cancelled")
     expect(waiting).to_have_attribute("data-status", "completed")
@@ -140,15 +156,18 @@ def test_a_failed_job_says_what_happened(page: Page, server: LiveServer) -> None
 
 
 def test_a_reload_in_the_middle_loses_nothing(page: Page) -> None:
-    choose_delay(page, 0.6)
+    choose_pace(page, 100, 0.3)
     card = ask(page, "yellow over everything")
-    expect(card.get_by_text("Step 1 of 4")).to_be_visible()
+    expect(card.get_by_text("of 100")).to_be_visible()
     page.reload()
     expect(page.get_by_label("Prompt", exact=True)).to_have_value("yellow over everything")
-    expect(page.locator('input[name="delay"]')).to_have_value("0.6")
+    expect(page.locator('input[name="delay"]')).to_have_value("0.3")
     expect(card).to_have_attribute("data-status", "processing")
     expect(card.get_by_text("yellow over everything")).to_be_visible()
-    expect(card).to_have_attribute("data-status", "completed")
+    before = card.locator(".card-phase span").first.inner_text()
+    expect(card.locator(".card-phase span").first).not_to_have_text(before)
+    card.get_by_role("button", name="Cancel").click()
+    expect(card).to_have_attribute("data-status", "cancelled")
 
 
 def test_one_stream_tells_of_all_jobs_and_one_of_the_gallery(page: Page) -> None:
@@ -177,10 +196,9 @@ def test_a_killed_server_is_waited_for(browser: Browser, tmp_path: Path) -> None
         ServerProcess(tmp_path / "data", *options) as first,
         visit(browser, first.url, forgiven=away) as page,
     ):
-        choose_delay(page, 0.5)
-        page.locator('input[name="steps"]').fill("6")
+        choose_pace(page, 20, 0.3)
         card = ask(page, "green after all")
-        expect(card.get_by_text("Step 2 of 6")).to_be_visible()
+        expect(card.get_by_text("of 20")).to_be_visible()
         first.kill()
         expect(page.get_by_text("The server cannot be reached")).to_be_visible()
         with ServerProcess(tmp_path / "data", *options) as second:

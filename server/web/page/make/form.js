@@ -1,6 +1,6 @@
 // The form of the chosen model, made from its JSON Schema.
 
-import { computed, html, useEffect, useSignal } from "../lib/ui.js";
+import { computed, html, useEffect } from "../lib/ui.js";
 import { Button } from "../parts/button.js";
 import { edits, errors, fields, resetAll, schema, submit } from "../state/form.js";
 import { mayGenerate } from "../state/session.js";
@@ -24,22 +24,17 @@ function inGroup(group) {
 }
 
 export function Form() {
-  const busy = useSignal(false);
-
   async function send(event) {
-    event?.preventDefault();
-    if (busy.value || !schema.value || !mayGenerate.value) return;
-    busy.value = true;
-    const accepted = await submit();
-    busy.value = false;
-    if (accepted) showJobs();
+    event.preventDefault();
+    if (!schema.value || !mayGenerate.value) return;
+    if (await submit()) showJobs();
     else showError();
   }
 
   useEffect(() => {
     const keyDown = (event) => {
       const meant = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-      if (meant && !event.target.closest("dialog")) send(event);
+      if (meant && !event.repeat && !event.target.closest("dialog")) send(event);
     };
     document.addEventListener("keydown", keyDown);
     return () => document.removeEventListener("keydown", keyDown);
@@ -56,7 +51,7 @@ export function Form() {
           <button
             type="submit"
             class="button primary"
-            disabled=${busy.value || !schema.value || !mayGenerate.value}
+            disabled=${!schema.value || !mayGenerate.value}
           >
             Make it <kbd>Ctrl Enter</kbd>
           </button>
