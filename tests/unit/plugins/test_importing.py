@@ -42,7 +42,7 @@ class Model: pass
 with uncollected():
     model = Model()
     model.itself = model
-    others = [[] for _ in range(MANY)]
+    others = [[] for _ in range(2 * MANY)]
 print("old" if any(each is model for each in gc.get_objects(generation=2)) else "young")
 seen = weakref.ref(model)
 del model
@@ -51,7 +51,7 @@ print("gone" if seen() is None else "kept")
 gc.freeze()
 frozen = gc.get_freeze_count()
 with uncollected():
-    others += [[] for _ in range(MANY)]
+    others += [[] for _ in range(2 * MANY)]
 print("frozen" if gc.get_freeze_count() == frozen else "thawed")
 """
 
