@@ -21,7 +21,9 @@ run: $(RUNTIME)  ## start the server, setting it up first; ARGS="--port 9000" ad
 	@$(BIN)/darkroom serve $(ARGS)
 
 # A few processes, each with whole files of tests: a file's fixtures start servers and build models.
-SPREAD := -n auto --maxprocesses 4 --dist worksteal
+# One more than there are cores: a quarter of the time a test waits for a server or for a clock.
+PROCESSES = $$($(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+SPREAD    = -n $(PROCESSES) --dist worksteal
 
 # One thread for torch: the suite runs several workers, and one thread repeats its bytes exactly.
 test soak: export OMP_NUM_THREADS = 1
