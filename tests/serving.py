@@ -43,6 +43,11 @@ class LiveServer:
     client: httpx.Client
     listeners: Listeners
 
+    @property
+    def url(self) -> str:
+        """Its address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
     def url_of(self, dialect: str) -> str:
         """The address of a dialect's own port, for a server with `listen=[{"dialect": …}]`."""
         return next(each.url for each in self.listeners.dialects if each.dialect == dialect)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import Witness, launched, needs_chromium
+from tests.browser.chromium import Witness, needs_chromium
 from tests.servers import ServerProcess
 from tests.serving import LiveServer, live_server
 
@@ -37,12 +37,6 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServe
     """A server that has a key, and the key."""
     with live_server(tmp_path_factory.mktemp("closed")) as running:
         yield running, running.service.keys.add("browser")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.chromium import launched, needs_chromium, visit
+from tests.browser.chromium import needs_chromium
 from tests.browser.pictures import Pixels, differ, pixels, shown
 from tests.servers import ServerProcess
 
@@ -27,18 +27,6 @@ PATIENCE = 120_000
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("page") / "data") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
-    with visit(browser, server.url, viewport={"width": 1280, "height": 900}) as opened:
-        yield opened
 
 
 def ask(page: Page, prompt: str) -> Locator:

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from server.callers import Scope
-from tests.browser.chromium import launched, needs_chromium, visit
+from tests.browser.chromium import needs_chromium, visit
 from tests.fake_civitai import CIVITAI_KEY
 from tests.fake_sources import FakeSources
 from tests.lora_downloading import serve
@@ -31,22 +31,6 @@ VERSION, MODEL = 1963644, 1377820
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with live_server(tmp_path_factory.mktemp("data")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: LiveServer) -> Iterator[Page]:
-    with visit(browser, url_of(server)) as opened:
-        yield opened
-
-
-def url_of(server: LiveServer) -> str:
-    return f"http://127.0.0.1:{server.port}"
 
 
 def value(page: Page, name: str) -> str:
@@ -171,7 +155,7 @@ def test_pictures_are_dropped_pasted_chosen_and_taken_from_the_gallery(
         expect(page.get_by_alt_text("Start image")).to_be_visible()
         assert left_edge(server, page) == picture[colour]
         page.get_by_role("button", name="Remove Start image").click()
-    page.goto(f"{url_of(server)}/#/gallery/{made['images'][0]['filename']}")
+    page.goto(f"{server.url}/#/gallery/{made['images'][0]['filename']}")
     page.get_by_role("button", name="Use as start image").click()
     assert sent(page)["init_image"] == made["images"][0]["filename"]
 
@@ -219,7 +203,7 @@ def test_a_lora_comes_from_civitai_with_progress(
         fake.add_lora(VERSION, MODEL, bytes(other), baseModel="Other", trainedWords=WORDS)
         with (
             serve(fake, tmp_path / "data") as server,
-            visit(browser, url_of(server), forgiven="status of 422") as page,
+            visit(browser, server.url, forgiven="status of 422") as page,
         ):
             choose_model(page, "Postcard")
             page.get_by_role("button", name="Add a LoRA").click()
@@ -250,7 +234,7 @@ def test_keys_are_asked_for_and_kept(browser: Browser, tmp_path: Path) -> None:
     with live_server(tmp_path / "data") as server:
         owner = server.service.keys.add("owner")
         reader = server.service.keys.add("reader", scopes=[Scope.READ])
-        with visit(browser, url_of(server), forgiven="status of 401") as page:
+        with visit(browser, server.url, forgiven="status of 401") as page:
             field = page.get_by_label("Key", exact=True)
             expect(field).to_be_focused()
             expect(page.get_by_role("navigation")).to_have_count(0)

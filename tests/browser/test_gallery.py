@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import launched, needs_chromium, visit
+from tests.browser.chromium import needs_chromium, visit
 from tests.browser.filling import fill
 from tests.serving import LiveServer, live_server
 from tests.support import MEASURED
@@ -45,16 +45,6 @@ def short(tmp_path: Any) -> Iterator[LiveServer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
-def url_of(server: LiveServer) -> str:
-    return f"http://127.0.0.1:{server.port}"
-
-
 def tile(page: Page, number: int) -> Locator:
     return page.get_by_role("link", name=f"picture {number}", exact=True)
 
@@ -74,7 +64,7 @@ def test_ten_thousand_images_are_scrolled_to_the_end(
 ) -> None:
     """Wherever somebody stops, the pictures come; nothing jumps, and memory stays what it was."""
     large = {"width": 1600, "height": 1200}
-    with visit(browser, url_of(long), "/#/gallery", viewport=large) as page:
+    with visit(browser, long.url, "/#/gallery", viewport=large) as page:
         expect(tile(page, MANY - 1).locator("img")).to_be_visible()
         expect(page.get_by_text("10,000 pictures")).to_be_visible()
         before = memory(page)
@@ -97,13 +87,14 @@ def test_ten_thousand_images_are_scrolled_to_the_end(
 
 
 def test_somebody_jumps_to_the_end_and_back(browser: Browser, long: LiveServer) -> None:
-    with visit(browser, url_of(long), "/#/gallery") as page:
+    with visit(browser, long.url, "/#/gallery") as page:
         expect(tile(page, MANY - 1)).to_be_visible()
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         expect(tile(page, 0).locator("img")).to_be_visible()
         assert page.locator(".tile").last.get_attribute("aria-posinset") == str(MANY)
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
         expect(tile(page, MANY // 2)).to_be_visible()
+        expect(page.locator(".tile.waiting")).to_have_count(0)
         places = page.locator(".tile a").evaluate_all(PLACES)
         assert len(places) > 20
         assert {int(place): label for place, label in places} == {
@@ -114,7 +105,7 @@ def test_somebody_jumps_to_the_end_and_back(browser: Browser, long: LiveServer) 
 
 
 def test_search_and_filters(browser: Browser, long: LiveServer) -> None:
-    with visit(browser, url_of(long), "/#/gallery") as page:
+    with visit(browser, long.url, "/#/gallery") as page:
         page.get_by_role("searchbox", name="Search the pictures").fill("picture 4321")
         expect(page.get_by_text("1 picture", exact=True)).to_be_visible()
         expect(tile(page, 4321)).to_be_visible()
@@ -131,9 +122,7 @@ def test_search_and_filters(browser: Browser, long: LiveServer) -> None:
 
 def test_new_images_come_by_themselves(browser: Browser, short: LiveServer) -> None:
     """At the top they join at once; further down they wait, and nothing moves."""
-    with visit(
-        browser, url_of(short), "/#/gallery", viewport={"width": 500, "height": 500}
-    ) as page:
+    with visit(browser, short.url, "/#/gallery", viewport={"width": 500, "height": 500}) as page:
         expect(tile(page, 29)).to_be_visible()
         short.made("red at the top")
         newest = page.locator(".tile a").first
@@ -150,7 +139,7 @@ def test_new_images_come_by_themselves(browser: Browser, short: LiveServer) -> N
 
 
 def test_an_image_is_looked_at_with_the_keyboard(browser: Browser, short: LiveServer) -> None:
-    with visit(browser, url_of(short), "/#/gallery") as page:
+    with visit(browser, short.url, "/#/gallery") as page:
         expect(tile(page, 29)).to_be_visible()
         page.locator('.tile a[tabindex="0"]').focus()
         page.keyboard.press("ArrowRight")
@@ -167,12 +156,12 @@ def test_an_image_is_looked_at_with_the_keyboard(browser: Browser, short: LiveSe
         expect(viewer.get_by_role("heading", name="picture 29")).to_be_visible()
         page.keyboard.press("Escape")
         expect(viewer).to_have_count(0)
-        expect(page).to_have_url(f"{url_of(short)}/#/gallery")
+        expect(page).to_have_url(f"{short.url}/#/gallery")
 
 
 def test_a_finger_swipes_from_image_to_image(browser: Browser, short: LiveServer) -> None:
     phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
-    with visit(browser, url_of(short), "/#/gallery", **phone) as page:
+    with visit(browser, short.url, "/#/gallery", **phone) as page:
         tile(page, 20).tap()
         viewer = page.get_by_role("dialog", name="Picture")
         expect(viewer.get_by_role("heading", name="picture 20")).to_be_visible()
@@ -198,7 +187,7 @@ def swipe(page: Page, begin: int, end: int) -> None:
 
 def test_the_prompt_is_copied_and_the_file_saved(browser: Browser, short: LiveServer) -> None:
     allowed = {"permissions": ["clipboard-read", "clipboard-write"], "accept_downloads": True}
-    with visit(browser, url_of(short), "/#/gallery", **allowed) as page:
+    with visit(browser, short.url, "/#/gallery", **allowed) as page:
         tile(page, 11).click()
         page.get_by_role("button", name="Copy prompt").click()
         expect(page.get_by_text("The prompt is copied.")).to_be_visible()
@@ -213,7 +202,7 @@ def test_several_images_are_deleted_after_a_question(browser: Browser, short: Li
     def total() -> int:
         return int(short.client.get("/api/images").json()["total"])
 
-    with visit(browser, url_of(short), "/#/gallery") as page:
+    with visit(browser, short.url, "/#/gallery") as page:
         page.get_by_role("button", name="Select").click()
         page.get_by_role("checkbox", name="picture 25", exact=True).click()
         page.get_by_role("checkbox", name="picture 22", exact=True).click(modifiers=["Shift"])

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import launched, needs_chromium, visit
+from tests.browser.chromium import needs_chromium, visit
 from tests.browser.filling import fill
 from tests.serving import LiveServer, live_server
 from tests.support import COLOURS, GALLERY, fill_folder
@@ -35,16 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
-def url_of(server: LiveServer) -> str:
-    return f"http://127.0.0.1:{server.port}"
-
-
 def show(page: Page, view: str) -> None:
     """Wait until a view has what it asks the server for."""
     expect(page.locator(f'nav a[href="#/{view}"]')).to_have_attribute("aria-current", "page")
@@ -67,17 +57,17 @@ def faults(page: Page) -> list[str]:
 def test_axe_finds_no_fault_in_any_view(
     browser: Browser, server: LiveServer, theme: Any, size: Any
 ) -> None:
-    with visit(browser, url_of(server), color_scheme=theme, viewport=size) as page:
+    with visit(browser, server.url, color_scheme=theme, viewport=size) as page:
         found = {}
         for view in VIEWS:
-            page.goto(f"{url_of(server)}/#/{view}")
+            page.goto(f"{server.url}/#/{view}")
             show(page, view)
             found[view] = faults(page)
-        page.goto(f"{url_of(server)}/#/gallery")
+        page.goto(f"{server.url}/#/gallery")
         page.locator(".tile a").first.click()
         expect(page.get_by_role("button", name="Use these settings")).to_be_visible()
         found["viewer"] = faults(page)
-        page.goto(f"{url_of(server)}/#/make")
+        page.goto(f"{server.url}/#/make")
         page.get_by_role("button", name="Model").click()
         expect(page.get_by_role("dialog", name="Choose a model")).to_be_visible()
         found["models"] = faults(page)
@@ -86,7 +76,7 @@ def test_axe_finds_no_fault_in_any_view(
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_nothing_is_cut_off_on_a_phone(browser: Browser, server: LiveServer, view: str) -> None:
-    with visit(browser, url_of(server), f"/#/{view}", viewport=NARROW) as page:
+    with visit(browser, server.url, f"/#/{view}", viewport=NARROW) as page:
         show(page, view)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 320
@@ -95,7 +85,7 @@ def test_nothing_is_cut_off_on_a_phone(browser: Browser, server: LiveServer, vie
 
 
 def test_the_theme_is_the_systems_until_one_is_chosen(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, url_of(server), color_scheme="dark") as page:
+    with visit(browser, server.url, color_scheme="dark") as page:
         ground = "getComputedStyle(document.body).backgroundColor"
         show(page, "make")
         dark = page.evaluate(ground)
@@ -117,7 +107,7 @@ def channels(colour: str) -> list[int]:
 
 
 def test_a_picture_is_made_and_opened_without_a_mouse(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, url_of(server)) as page:
+    with visit(browser, server.url) as page:
         show(page, "make")
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -146,7 +136,7 @@ def press_until(page: Page, key: str, selector: str) -> None:
 
 
 def test_nothing_moves_for_those_who_want_no_motion(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, url_of(server), reduced_motion="reduce") as page:
+    with visit(browser, server.url, reduced_motion="reduce") as page:
         show(page, "make")
         moving = page.evaluate(
             """() => [...document.querySelectorAll("*")].filter((element) => {
@@ -187,7 +177,7 @@ def test_plugins_at_fault_are_seen_first(browser: Browser, server: LiveServer) -
     told = server.client.get("/api/info").json()["plugins"]
     wrong = [plugin for plugin in told if not plugin["ok"]]
     assert "misspelt_hook" in [plugin["name"] for plugin in wrong]
-    with visit(browser, url_of(server), "/#/server") as page:
+    with visit(browser, server.url, "/#/server") as page:
         for place, plugin in enumerate(wrong):
             entry = page.locator(".plugins li").nth(place)
             expect(entry).to_contain_text(plugin["name"])
@@ -197,7 +187,7 @@ def test_plugins_at_fault_are_seen_first(browser: Browser, server: LiveServer) -
 
 
 def test_the_queue_is_paused_and_resumed(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, url_of(server), "/#/queue") as page:
+    with visit(browser, server.url, "/#/queue") as page:
         page.get_by_role("button", name="Pause").click()
         expect(page.get_by_text("The queue is paused")).to_be_visible()
         assert server.client.get("/api/queue").json()["paused"] is True

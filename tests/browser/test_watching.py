@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.chromium import launched, needs_chromium, visit
+from tests.browser.chromium import needs_chromium, visit
 from tests.servers import ServerProcess
 from tests.serving import LiveServer, live_server
 from tests.support import PLUGINS
@@ -38,22 +38,6 @@ NOTE_PHASES = """
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with live_server(tmp_path_factory.mktemp("data")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser, server: LiveServer) -> Iterator[Page]:
-    with visit(browser, url_of(server)) as opened:
-        yield opened
-
-
-def url_of(server: LiveServer) -> str:
-    return f"http://127.0.0.1:{server.port}"
 
 
 def choose_pace(page: Page, steps: int, seconds: float) -> None:
@@ -118,7 +102,7 @@ def test_a_running_job_is_cancelled_and_no_other(page: Page, server: LiveServer)
 
 
 def test_what_the_server_refuses_is_said_at_its_field(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, url_of(server), forgiven="status of 422") as page:
+    with visit(browser, server.url, forgiven="status of 422") as page:
         page.get_by_text("Exact size").click()
         page.locator('input[name="width"]').fill("100")
         page.get_by_label("Prompt", exact=True).fill("green")
@@ -138,7 +122,7 @@ def test_what_the_server_refuses_is_said_at_its_field(browser: Browser, server: 
 
 
 def test_an_empty_prompt_is_said_at_the_prompt(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, url_of(server), forgiven="status of 422") as page:
+    with visit(browser, server.url, forgiven="status of 422") as page:
         page.get_by_role("button", name="Make it").click()
         expect(page.locator('[data-field="prompt"] .error')).to_be_visible()
         expect(page.get_by_label("Prompt", exact=True)).to_be_focused()

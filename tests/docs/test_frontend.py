@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import launched, needs_chromium
+from tests.browser.chromium import needs_chromium
 from tests.clients.npm import installed, ran
 from tests.docs.pages import DOCS, blocks
 from tests.serving import LiveServer, live_server, until
@@ -39,21 +39,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     opened = browser.new_page()
     yield opened
     opened.close()
-
-
-def url_of(server: LiveServer) -> str:
-    return f"http://127.0.0.1:{server.port}"
 
 
 @contextlib.contextmanager
@@ -81,8 +71,8 @@ def hosted(folder: Path, server: LiveServer) -> Iterator[str]:
     """The page of plain JavaScript, on a port of its own, for this server."""
     folder.mkdir(exist_ok=True)
     (folder / "index.html").write_text(HTML, encoding="utf-8")
-    module = MODULE.replace(ADDRESS, url_of(server))
-    assert module.count(url_of(server)) == 1
+    module = MODULE.replace(ADDRESS, server.url)
+    assert module.count(server.url) == 1
     (folder / "darkroom.js").write_text(module, encoding="utf-8")
     with listening(0, functools.partial(Folder, directory=str(folder))) as address:
         yield address
@@ -95,7 +85,7 @@ def lines_of_curl(server: LiveServer, job_id: str = "") -> list[list[str]]:
     commands = [shlex.split(block.replace("\\\n", " ")) for block in blocks(PAGE, "sh")]
     assert all(words[0] == "curl" for words in commands)
     return [
-        [word.replace(ADDRESS, url_of(server)).replace("JOB_ID", job_id) for word in words]
+        [word.replace(ADDRESS, server.url).replace("JOB_ID", job_id) for word in words]
         for words in commands
     ]
 
@@ -132,7 +122,7 @@ def test_the_program_in_python_works_as_printed(
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(code.replace(ADDRESS, url_of(server)), {})
+        exec(code.replace(ADDRESS, server.url), {})
     assert printed.getvalue().splitlines()[-1] == "completed 1.0"
     (file,) = tmp_path.iterdir()
     image = server.client.get(f"/api/images/{file.name}")
@@ -240,7 +230,7 @@ def test_pages_give_their_key_as_printed(page: Page, tmp_path: Path) -> None:
     """
     with live_server(tmp_path / "data") as closed:
         key = closed.service.keys.add("page")
-        page.goto(f"{url_of(closed)}/docs/errors")
+        page.goto(f"{closed.url}/docs/errors")
         own = PARTS[0].replace("export ", "").replace(ADDRESS, "")
         states = page.evaluate(
             f"""async (key) => {{ {own} {follow}
