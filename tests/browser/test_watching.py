@@ -135,7 +135,7 @@ def test_a_failed_job_says_what_happened(page: Page, server: LiveServer) -> None
     expect(card.get_by_role("alert")).to_contain_text(told["message"])
     link = card.get_by_role("link", name=told["code"])
     assert link.get_attribute("href") == f"/docs/errors#{told['code']}"
-    card.get_by_role("button", name="Dismiss").click()
+    card.get_by_role("button", name="Forget").click()
     expect(card).to_have_count(0)
 
 

@@ -53,7 +53,10 @@ test("a slider's steps are those of the schema, else fit its range", () => {
 });
 
 test("defaults, limits and duty are told", () => {
-  const field = only({ type: "string", maxLength: 90, default: "so", description: "With `it`." }, true);
+  const field = only(
+    { type: "string", maxLength: 90, default: "so", description: "With `it`." },
+    true,
+  );
   assert.deepEqual([field.fallback, field.limit, field.required], ["so", 90, true]);
   assert.equal(field.help, "With it.");
   assert.equal(only({ type: "boolean" }).fallback, null);

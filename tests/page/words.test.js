@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fitted, presetsOf, shapeOf } from "../../server/web/page/pure/aspect.js";
 import { disksOf } from "../../server/web/page/pure/disks.js";
 import { ago, bytes, counted, duration, took } from "../../server/web/page/pure/format.js";
-import { isNewer, leftOf, phaseOf, shareOf } from "../../server/web/page/pure/phase.js";
+import { isNewer, leftOf, phaseOf, shareOf, titleOf } from "../../server/web/page/pure/phase.js";
 import { rowsOf } from "../../server/web/page/pure/recipe.js";
 import { has, insert } from "../../server/web/page/pure/words.js";
 
@@ -38,6 +38,14 @@ test("a job's phase is said in words", () => {
   );
 });
 
+test("a job is called by its prompt as soon as that is known", () => {
+  const job = snapshot({ kind: "generate", images: [] });
+  assert.equal(titleOf(job, { prompt: "a cat" }), "a cat");
+  assert.equal(titleOf({ ...job, images: [{ prompt: "a dog" }] }, null), "a dog");
+  assert.equal(titleOf(job, { prompt: "" }), "Without words");
+  assert.equal(titleOf({ ...job, kind: "download" }, null), "Download of a LoRA");
+});
+
 test("how far a job is, where anybody can tell", () => {
   const share = (changes) => shareOf(snapshot(changes));
   assert.equal(share({}), 0.16);
@@ -60,7 +68,12 @@ test("a later attempt is newer, whatever its count", () => {
 });
 
 test("numbers are for people", () => {
-  assert.deepEqual([0, 999, 9.5e6, 27_490_000_000].map(bytes), ["0 B", "999 B", "9.5 MB", "27.5 GB"]);
+  assert.deepEqual([0, 999, 9.5e6, 27_490_000_000].map(bytes), [
+    "0 B",
+    "999 B",
+    "9.5 MB",
+    "27.5 GB",
+  ]);
   assert.equal(bytes(999_999), "1.0 MB");
   assert.deepEqual([4, 125, 120, 4200].map(duration), ["4 s", "2 min 5 s", "2 min", "1 h 10 min"]);
   assert.equal(took(0.84), "0.8 s");
@@ -95,7 +108,15 @@ test("a trigger word goes where the caret was", () => {
 
 test("a recipe shows what says something", () => {
   const lora = { id: "l", name: "ink", weight: 0.5, matched: 8, total: 9 };
-  const image = { id: 1, prompt: "a", steps: 4, strength: 0.6, seed: 3, loras: [lora], mask_image: null };
+  const image = {
+    id: 1,
+    prompt: "a",
+    steps: 4,
+    strength: 0.6,
+    seed: 3,
+    loras: [lora],
+    mask_image: null,
+  };
   assert.deepEqual(rowsOf(image), [
     ["Steps", "4"],
     ["Seed", "3"],

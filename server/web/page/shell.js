@@ -41,7 +41,8 @@ effect(() => {
 
 /** The whole page. */
 export function Page() {
-  if (!session.value) return html`<p class="starting" role="status">Asking the server …</p><${Toasts} />`;
+  if (!session.value)
+    return html`<p class="starting" role="status">Asking the server …</p><${Toasts} />`;
   if (locked.value) return html`<${Login} /><${Toasts} />`;
   return html`<${Inside} />`;
 }
@@ -97,8 +98,10 @@ function Leave() {
 function Connection() {
   return html`
     <div class="connection" role="status">
-      ${online.value === false &&
-      html`<p><${Icon} name="warning" size=${18} /> The server cannot be reached. Trying again …</p>`}
+      ${
+        online.value === false &&
+        html`<p><${Icon} name="warning" size=${18} /> The server cannot be reached. Trying again …</p>`
+      }
     </div>
   `;
 }

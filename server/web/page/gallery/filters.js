@@ -48,7 +48,8 @@ function Choice({ name, label, all, options }) {
     <select aria-label=${label} onChange=${(event) => search({ [name]: event.target.value })}>
       <option value="" selected=${!chosen}>${all}</option>
       ${options.map(
-        ([id, text]) => html`<option value=${id} selected=${id === chosen} key=${id}>${text}</option>`,
+        ([id, text]) =>
+          html`<option value=${id} selected=${id === chosen} key=${id}>${text}</option>`,
       )}
     </select>
   `;

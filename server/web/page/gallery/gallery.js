@@ -4,7 +4,16 @@ import { html, useEffect } from "../lib/ui.js";
 import { counted } from "../pure/format.js";
 import { Button } from "../parts/button.js";
 import { Empty } from "../parts/empty.js";
-import { failure, filters, refreshFacets, reload, scrolled, search, total, waiting } from "../state/gallery.js";
+import {
+  failure,
+  filters,
+  refreshFacets,
+  reload,
+  scrolled,
+  search,
+  total,
+  waiting,
+} from "../state/gallery.js";
 import { linkTo } from "../state/route.js";
 import { trying } from "../state/toasts.js";
 import { Filters } from "./filters.js";
@@ -40,8 +49,10 @@ function Fresh() {
   const top = () => scrollTo({ top: 0 });
   return html`
     <div class="fresh" role="status">
-      ${waiting.value > 0 &&
-      html`<${Button} kind="primary" icon="up" onClick=${top}>${counted(waiting.value, "new picture")}<//>`}
+      ${
+        waiting.value > 0 &&
+        html`<${Button} kind="primary" icon="up" onClick=${top}>${counted(waiting.value, "new picture")}<//>`
+      }
     </div>
   `;
 }

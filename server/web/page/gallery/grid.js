@@ -22,7 +22,8 @@ export function Grid() {
   useLayoutEffect(() => measure(element.current, layout, screen), []);
 
   const count = total.value ?? 0;
-  const shown = layout.value && windowOf(layout.value, count, screen.value.top, screen.value.height);
+  const shown =
+    layout.value && windowOf(layout.value, count, screen.value.top, screen.value.height);
   useEffect(() => {
     if (shown) want(shown.first, shown.end);
   });
@@ -36,7 +37,9 @@ export function Grid() {
     current.value = neighbour(event.key, current.value, layout.value.columns, count);
     bring(element.current, layout.value, current.value);
   };
-  const indices = shown ? Array.from({ length: shown.end - shown.first }, (_, i) => shown.first + i) : [];
+  const indices = shown
+    ? Array.from({ length: shown.end - shown.first }, (_, i) => shown.first + i)
+    : [];
   return html`
     <div class="grid" ref=${element} role="list" aria-label="Pictures" onKeyDown=${keyDown}>
       <div class="grid-window">
@@ -101,7 +104,8 @@ function bring(grid, { columns, row }, index) {
   const top = grid.getBoundingClientRect().top + scrollY + Math.floor(index / columns) * row;
   const margin = 120; // the bar, and the one at the bottom of phones
   if (top < scrollY + margin) scrollTo(0, top - margin);
-  else if (top + row > scrollY + innerHeight - margin) scrollTo(0, top + row - innerHeight + margin);
+  else if (top + row > scrollY + innerHeight - margin)
+    scrollTo(0, top + row - innerHeight + margin);
   const focus = (tries) => {
     const tile = grid.querySelector(`[data-index="${index}"]`);
     if (tile) tile.focus({ preventScroll: true });

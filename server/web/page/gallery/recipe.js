@@ -9,16 +9,17 @@ import { models } from "../state/models.js";
 import { close, go } from "../state/route.js";
 import { mayManage } from "../state/session.js";
 import { tell, trying } from "../state/toasts.js";
-import { eraseConfirmed, save } from "./selection.js";
+import { save } from "./selection.js";
 
-export function Recipe({ filename, image }) {
+export function Recipe({ filename, image, onErase }) {
   return html`
     ${image ? html`<${About} image=${image} />` : html`<p class="muted">${filename}</p>`}
     <div class="viewer-actions">
       ${image && html`<${Reuse} image=${image} />`}
       <${Button} icon="download" onClick=${() => save([filename])}>Download<//>
-      ${mayManage.value &&
-      html`<${Button} kind="danger" icon="trash" onClick=${() => erase(filename)}>Delete<//>`}
+      ${
+        mayManage.value && html`<${Button} kind="danger" icon="trash" onClick=${onErase}>Delete<//>`
+      }
     </div>
   `;
 }
@@ -33,7 +34,10 @@ function About({ image }) {
       ${rowsOf(image).map(
         ([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`,
       )}
-      <div><dt>Made</dt><dd>${new Date(image.created_at).toLocaleString()}, in ${took(image.seconds)}</dd></div>
+      <div>
+        <dt>Made</dt>
+        <dd>${new Date(image.created_at).toLocaleString()}, in ${took(image.seconds)}</dd>
+      </div>
     </dl>
   `;
 }
@@ -64,10 +68,9 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     tell("The prompt is copied.");
   } catch {
-    tell("The browser lets pages copy over https and on this machine only. Select the text instead.", "error");
+    tell(
+      "The browser lets pages copy over https and on this machine only. Select the text instead.",
+      "error",
+    );
   }
-}
-
-async function erase(filename) {
-  if (await eraseConfirmed([filename])) close();
 }

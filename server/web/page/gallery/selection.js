@@ -71,8 +71,10 @@ export function Selection() {
     <div class="selection" role="toolbar" aria-label="Selected pictures">
       <p role="status">${counted(names.length, "picture")} selected</p>
       <${Button} icon="download" disabled=${!names.length} onClick=${() => save(names)}>Download<//>
-      ${mayManage.value &&
-      html`<${Button} kind="danger" icon="trash" disabled=${!names.length} onClick=${erase}>Delete<//>`}
+      ${
+        mayManage.value &&
+        html`<${Button} kind="danger" icon="trash" disabled=${!names.length} onClick=${erase}>Delete<//>`
+      }
       <${Button} kind="quiet" onClick=${() => setSelecting(false)}>Done<//>
     </div>
   `;

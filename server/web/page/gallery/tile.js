@@ -22,7 +22,8 @@ export function Tile({ image, index, count, current, onFocus }) {
     event.preventDefault();
     toggle(image.filename, index, event.shiftKey);
   };
-  const drag = (event) => event.dataTransfer.setData("application/x-darkroom-image", image.filename);
+  const drag = (event) =>
+    event.dataTransfer.setData("application/x-darkroom-image", image.filename);
   const state = selecting.value ? { role: "checkbox", "aria-checked": isSelected } : {};
   return html`
     <div class=${classes("tile", isSelected && "selected")} ...${place}>
@@ -37,9 +38,11 @@ export function Tile({ image, index, count, current, onFocus }) {
         onFocus=${onFocus}
         onDragStart=${drag}
       >
-        ${gone.value
-          ? html`<${Icon} name="trash" size=${28} />`
-          : html`<${Thumbnail} url=${image.thumb_url} onGone=${() => (gone.value = true)} />`}
+        ${
+          gone.value
+            ? html`<${Icon} name="trash" size=${28} />`
+            : html`<${Thumbnail} url=${image.thumb_url} onGone=${() => (gone.value = true)} />`
+        }
         ${isSelected && html`<span class="tick"><${Icon} name="check" size=${16} /></span>`}
       </a>
     </div>

@@ -3,10 +3,11 @@
 import { get } from "../lib/api.js";
 import { html, useEffect, useRef, useSignal, useSignalEffect } from "../lib/ui.js";
 import { IconButton } from "../parts/button.js";
-import { at, indexOf, total, want } from "../state/gallery.js";
+import { at, indexOf, total, version, want } from "../state/gallery.js";
 import { entryOf } from "../state/jobs.js";
 import { close, look, looking, view } from "../state/route.js";
 import { Recipe } from "./recipe.js";
+import { eraseConfirmed } from "./selection.js";
 
 /** Pixels a finger must go for the next image. */
 const SWIPE = 60;
@@ -52,10 +53,18 @@ export function Viewer() {
     );
   });
 
+  version.value; // what is beside it may have come meanwhile
   const filename = looking.value;
   const step = (by) => {
     const next = beside(filename, by);
     if (next) look(next);
+  };
+  /** Once it is deleted, the next one is looked at. */
+  const erase = async () => {
+    const next = beside(filename, 1) ?? beside(filename, -1);
+    if (!(await eraseConfirmed([filename]))) return;
+    if (next) look(next);
+    else close();
   };
   const keyDown = (event) => {
     if (event.target.matches("input, textarea, select")) return;
@@ -86,12 +95,24 @@ export function Viewer() {
         onPointerCancel=${() => (begun.current = null)}
       >
         <img src=${`/api/images/${filename}`} alt=${alt} draggable=${false} key=${filename} />
-        <${IconButton} class="before" icon="left" label="Newer" disabled=${!beside(filename, -1)} onClick=${() => step(-1)} />
-        <${IconButton} class="after" icon="right" label="Older" disabled=${!beside(filename, 1)} onClick=${() => step(1)} />
+        <${IconButton}
+          class="before"
+          icon="left"
+          label="Newer"
+          disabled=${!beside(filename, -1)}
+          onClick=${() => step(-1)}
+        />
+        <${IconButton}
+          class="after"
+          icon="right"
+          label="Older"
+          disabled=${!beside(filename, 1)}
+          onClick=${() => step(1)}
+        />
       </div>
       <aside class="viewer-side" aria-label="About the picture">
         <${IconButton} class="viewer-close" icon="close" label="Close" onClick=${close} />
-        <${Recipe} filename=${filename} image=${record.value} />
+        <${Recipe} filename=${filename} image=${record.value} onErase=${erase} />
       </aside>
     </dialog>
   `;

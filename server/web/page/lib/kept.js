@@ -12,9 +12,17 @@ const MOST = 200_000;
  */
 export function kept(name, otherwise, part = (value) => value) {
   const key = `darkroom.${name}`;
-  const found = signal(read(key) ?? otherwise);
+  const before = read(key);
+  const found = signal(isLike(before, otherwise) ? before : otherwise);
   effect(() => write(key, part(found.value)));
   return found;
+}
+
+/** Whether what was kept is of the right kind: older pages, or people, may have written it. */
+function isLike(value, otherwise) {
+  if (otherwise === null) return typeof value === "string";
+  const isObject = value !== null && !Array.isArray(value);
+  return typeof value === typeof otherwise && (typeof otherwise !== "object" || isObject);
 }
 
 function read(key) {

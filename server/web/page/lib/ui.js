@@ -4,7 +4,14 @@ import htm from "../../vendor/htm.js";
 import { h, render } from "../../vendor/preact.js";
 
 export { createRef, Fragment, render } from "../../vendor/preact.js";
-export { useCallback, useEffect, useId, useLayoutEffect, useMemo, useRef } from "../../vendor/hooks.js";
+export {
+  useCallback,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+} from "../../vendor/hooks.js";
 export {
   batch,
   computed,

@@ -23,8 +23,10 @@ export function ServerView() {
     <div class="page">
       <header class="page-head">
         <h1>Server</h1>
-        ${system.value &&
-        html`<p class="muted">Darkroom ${system.value.version}, started ${ago(system.value.started_at)}</p>`}
+        ${
+          system.value &&
+          html`<p class="muted">Darkroom ${system.value.version}, started ${ago(system.value.started_at)}</p>`
+        }
       </header>
       ${system.value && html`<${Machine} system=${system.value} />`}
       <${Models} />

@@ -44,10 +44,14 @@ function Model({ model }) {
 }
 
 function Action({ model: { id, title, state } }) {
-  if (IN_MEMORY.has(state) || ON_THE_WAY.has(state)) {
-    const word = ON_THE_WAY.has(state) ? "Stop" : "Unload";
-    return html`<${Button} aria-label=${`${word} ${title}`} onClick=${() => trying(() => unload(id))}>${word}<//>`;
-  }
-  const word = state === "on_disk" ? "Load" : "Download";
-  return html`<${Button} aria-label=${`${word} ${title}`} onClick=${() => trying(() => load(id))}>${word}<//>`;
+  const inUse = IN_MEMORY.has(state) || ON_THE_WAY.has(state);
+  const word = wordOf(state);
+  const act = () => trying(() => (inUse ? unload(id) : load(id)));
+  return html`<${Button} aria-label=${`${word} ${title}`} onClick=${act}>${word}<//>`;
+}
+
+function wordOf(state) {
+  if (IN_MEMORY.has(state)) return "Unload";
+  if (ON_THE_WAY.has(state)) return "Stop";
+  return state === "on_disk" ? "Load" : "Download";
 }

@@ -24,14 +24,16 @@ export function Field({ field, control: Control }) {
       <div class="field-head">
         ${label}
         <${Help} id=${`${id}-help`} field=${field} />
-        ${changed &&
-        !field.required &&
-        html`<${IconButton}
+        ${
+          changed &&
+          !field.required &&
+          html`<${IconButton}
           class="reset"
           icon="reuse"
           label=${`Reset ${field.title}`}
           onClick=${() => reset(field.name)}
-        />`}
+        />`
+        }
       </div>
       <${Control} id=${id} field=${field} invalid=${texts.length > 0} described=${described} />
       <div id=${`${id}-error`}>

@@ -19,7 +19,8 @@ const hasStart = computed(() => Boolean(edits.value.init_image));
 function inGroup(group) {
   return fields.value.filter(
     (field) =>
-      field.group === group && (hasStart.value || field.required || !NEED_START.includes(field.name)),
+      field.group === group &&
+      (hasStart.value || field.required || !NEED_START.includes(field.name)),
   );
 }
 

@@ -30,8 +30,7 @@ export function GalleryPicker({ onClose, onChoose }) {
     onChoose(image);
     onClose();
   };
-  const footer =
-    cursor.value && html`<${Button} onClick=${() => ask(cursor.value)}>Show more<//>`;
+  const footer = cursor.value && html`<${Button} onClick=${() => ask(cursor.value)}>Show more<//>`;
   return html`
     <${Dialog} title="Choose a picture" onClose=${onClose} footer=${footer} wide>
       <input

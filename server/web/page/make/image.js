@@ -47,8 +47,7 @@ export function ImageDrop({ id, label, invalid, described, onImage }) {
     if (name) onImage(name);
     else take(event.dataTransfer.files[0], onImage);
   };
-  const choose = () =>
-    openDialog(GalleryPicker, { onChoose: ({ filename }) => onImage(filename) });
+  const choose = () => openDialog(GalleryPicker, { onChoose: ({ filename }) => onImage(filename) });
   const paste = (event) => take([...event.clipboardData.files][0], onImage);
   return html`
     <div
@@ -86,9 +85,11 @@ export function ImageShown({ value, label, onRemove }) {
   const broken = useSignal(false);
   return html`
     <div class="given">
-      ${source && !broken.value
-        ? html`<img src=${source} alt=${label} onError=${() => (broken.value = true)} />`
-        : html`<p class="muted">The picture that the server has kept</p>`}
+      ${
+        source && !broken.value
+          ? html`<img src=${source} alt=${label} onError=${() => (broken.value = true)} />`
+          : html`<p class="muted">The picture that the server has kept</p>`
+      }
       <${IconButton} icon="close" label=${`Remove ${label}`} onClick=${onRemove} />
     </div>
   `;
@@ -116,8 +117,8 @@ function usePasteAnywhere(field) {
   useSignalEffect(() => {
     if (field.name !== "init_image") return undefined;
     const choose = () =>
-    openDialog(GalleryPicker, { onChoose: ({ filename }) => onImage(filename) });
-  const paste = (event) => {
+      openDialog(GalleryPicker, { onChoose: ({ filename }) => onImage(filename) });
+    const paste = (event) => {
       const [pasted] = event.clipboardData.files;
       const elsewhere = event.target.closest?.(".drop, dialog");
       if (pasted && !elsewhere) take(pasted, (image) => edit(field.name, image));

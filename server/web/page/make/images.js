@@ -20,13 +20,15 @@ export function ImagesField({ id, field, invalid, described }) {
         `,
       )}
     </div>
-    ${values.length < (field.limit ?? Infinity) &&
-    html`<${ImageDrop}
+    ${
+      values.length < (field.limit ?? Infinity) &&
+      html`<${ImageDrop}
       id=${id}
       label=${field.title}
       invalid=${invalid}
       described=${described}
       onImage=${(image) => edit(field.name, [...values, image])}
-    />`}
+    />`
+    }
   `;
 }

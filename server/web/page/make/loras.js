@@ -6,6 +6,7 @@ import { Button, IconButton } from "../parts/button.js";
 import { openDialog } from "../parts/dialog.js";
 import { edit, edits, errors, fields, read } from "../state/form.js";
 import { change, downloads, drop, known, lookUp } from "../state/loras.js";
+import { model } from "../state/models.js";
 import { trying } from "../state/toasts.js";
 import { Download } from "./lora-add.js";
 import { LoraPicker, Picture } from "./lora-picker.js";
@@ -17,13 +18,13 @@ export function Loras() {
   return html`
     <section class="group" aria-label="LoRAs" data-field="loras">
       <h2>LoRAs</h2>
-      ${loras.map(
-        (lora) => html`<${Row} lora=${lora} field=${field} key=${lora.id} />`,
-      )}
+      ${loras.map((lora) => html`<${Row} lora=${lora} field=${field} key=${lora.id} />`)}
       ${(errors.value.loras ?? []).map((text) => html`<p class="error">${text}</p>`)}
       ${downloads.value.map((id) => html`<${Download} id=${id} key=${id} />`)}
-      ${loras.length < (field.limit ?? Infinity) &&
-      html`<${Button} icon="plus" onClick=${() => openDialog(LoraPicker)}>Add a LoRA<//>`}
+      ${
+        loras.length < (field.limit ?? Infinity) &&
+        html`<${Button} icon="plus" onClick=${() => openDialog(LoraPicker)}>Add a LoRA<//>`
+      }
     </section>
   `;
 }
@@ -41,9 +42,17 @@ function Row({ lora, field }) {
         <strong>${name}</strong>
         <${IconButton} icon="close" label=${`Remove ${name}`} onClick=${() => drop(lora.id)} />
       </div>
+      ${
+        record &&
+        !record.unsupported &&
+        record.family !== model.value?.family &&
+        html`<p class="warning">It is for ${record.family}: this model cannot use it.</p>`
+      }
+      ${record?.unsupported && html`<p class="warning">${record.unsupported}</p>`}
       <${Weight} lora=${lora} field=${field} part="weight" title="Weight" otherwise=${record?.weight ?? 1} />
-      ${record?.trigger_words.length > 0 &&
-      html`
+      ${
+        record?.trigger_words.length > 0 &&
+        html`
         <${Weight}
           lora=${lora}
           field=${field}
@@ -52,7 +61,8 @@ function Row({ lora, field }) {
           otherwise=${record.trigger_weight}
         />
         <${Words} words=${record.trigger_words} />
-      `}
+      `
+      }
     </div>
   `;
 }

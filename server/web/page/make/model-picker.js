@@ -17,9 +17,11 @@ export function ModelPicker() {
         ${chosen && html`<${State} model=${chosen} />`}
         <${Icon} name="down" size=${16} />
       </button>
-      ${chosen?.state === "missing" &&
-      chosen.size_bytes > 0 &&
-      html`<p class="muted">Its first picture downloads ${bytes(chosen.size_bytes)}.</p>`}
+      ${
+        chosen?.state === "missing" &&
+        chosen.size_bytes > 0 &&
+        html`<p class="muted">Its first picture downloads ${bytes(chosen.size_bytes)}.</p>`
+      }
       ${chosen?.state === "failed" && html`<p class="error">${chosen.error}</p>`}
     </section>
   `;

@@ -27,7 +27,8 @@ export function Size() {
     <div class="size">
       <div class="presets" role="group" aria-label="Shape">
         ${presets.value.map(
-          (preset) => html`<${Preset} preset=${preset} width=${width} height=${height} key=${preset.name} />`,
+          (preset) =>
+            html`<${Preset} preset=${preset} width=${width} height=${height} key=${preset.name} />`,
         )}
         <${IconButton} icon="swap" label="Swap width and height" onClick=${() => resize(height, width)} />
       </div>

@@ -4,7 +4,18 @@ import { html } from "../lib/ui.js";
 import { edit, read } from "../state/form.js";
 
 /** The two inputs. `id` and what describes them are for the first. */
-export function Slider({ id, label, value, minimum, maximum, step, invalid, described, onChange, name }) {
+export function Slider({
+  id,
+  label,
+  value,
+  minimum,
+  maximum,
+  step,
+  invalid,
+  described,
+  onChange,
+  name,
+}) {
   const take = (event) => {
     const number = event.target.valueAsNumber;
     if (!Number.isNaN(number)) onChange(number);

@@ -12,6 +12,12 @@ const ENDS = { completed: "Done", failed: "Failed", cancelled: "Cancelled" };
 
 export const isLive = ({ status }) => status === "queued" || status === "processing";
 
+/** What a job is called: by its prompt, as far as that is known. */
+export function titleOf(snapshot, params) {
+  const prompt = params?.prompt || snapshot.images[0]?.prompt;
+  return prompt || (snapshot.kind === "download" ? "Download of a LoRA" : "Without words");
+}
+
 /** What is being done for a job: "Waiting at position 2", "Step 5 of 30". */
 export function phaseOf(snapshot) {
   if (!isLive(snapshot)) return ENDS[snapshot.status];
@@ -28,7 +34,9 @@ function waiting(position) {
 
 function stepping({ step, total_steps, image_index, num_images }) {
   const steps = `Step ${step} of ${total_steps}`;
-  return num_images > 1 ? `Image ${image_index + 1} of ${num_images}, ${steps.toLowerCase()}` : steps;
+  return num_images > 1
+    ? `Image ${image_index + 1} of ${num_images}, ${steps.toLowerCase()}`
+    : steps;
 }
 
 function downloading(download) {

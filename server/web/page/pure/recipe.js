@@ -4,8 +4,21 @@ import { titleOf } from "./schema.js";
 
 /** What has a place of its own, or is nobody's business. */
 const ELSEWHERE = new Set([
-  "id", "filename", "url", "thumb_url", "width", "height", "created_at", "job_id", "index", "model",
-  "seconds", "size", "prompt", "num_images", "encoded_prompt",
+  "id",
+  "filename",
+  "url",
+  "thumb_url",
+  "width",
+  "height",
+  "created_at",
+  "job_id",
+  "index",
+  "model",
+  "seconds",
+  "size",
+  "prompt",
+  "num_images",
+  "encoded_prompt",
 ]);
 
 /** [name, text] of every parameter of an image that says something. */

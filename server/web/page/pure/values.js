@@ -11,14 +11,23 @@ export function valueOf(field, edits) {
 
 /** Whether a value that was chosen for one model can be meant for this one. */
 function fits(field, value) {
+  if (value === null) return field.nullable;
   switch (field.control) {
     case "choice":
       return field.options.includes(value);
     case "slider":
     case "number":
-      return value === null ? field.nullable : inRange(field, value);
-    default:
+    case "seed":
+      return inRange(field, value);
+    case "switch":
+      return typeof value === "boolean";
+    case "images":
+    case "loras":
+      return Array.isArray(value);
+    case "json":
       return true;
+    default:
+      return typeof value === "string";
   }
 }
 

@@ -25,21 +25,25 @@ export function QueueView() {
         <h1>Queue</h1>
         ${numbers && mayManage.value && html`<${Pause} paused=${numbers.paused} />`}
       </header>
-      ${numbers?.paused &&
-      html`<p class="warning" role="status">The queue is paused: what runs ends, nothing new begins.</p>`}
+      ${
+        numbers?.paused &&
+        html`<p class="warning" role="status">The queue is paused: what runs ends, nothing new begins.</p>`
+      }
       ${numbers && html`<${Numbers} numbers=${numbers} />`}
       ${live.value.length === 0 && html`<${Empty} icon="queue" title="Nothing is waiting"><//>`}
       <ol class="rows" aria-label="Jobs that wait or run">
         ${live.value.slice(0, MOST).map((id) => html`<${Row} id=${id} key=${id} />`)}
       </ol>
       ${live.value.length > MOST && html`<p class="muted">and ${live.value.length - MOST} more</p>`}
-      ${ended.value.length > 0 &&
-      html`
+      ${
+        ended.value.length > 0 &&
+        html`
         <h2>Ended</h2>
         <ol class="rows" aria-label="Jobs that have ended">
           ${ended.value.map((id) => html`<${Row} id=${id} key=${id} />`)}
         </ol>
-      `}
+      `
+      }
     </div>
   `;
 }

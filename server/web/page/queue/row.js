@@ -2,44 +2,46 @@
 
 import { html, useEffect } from "../lib/ui.js";
 import { ago } from "../pure/format.js";
-import { isLive, leftOf, phaseOf, shareOf } from "../pure/phase.js";
-import { Button, IconButton } from "../parts/button.js";
+import { isLive, leftOf, phaseOf, shareOf, titleOf } from "../pure/phase.js";
 import { Progress } from "../parts/progress.js";
-import { cancel, detail, entryOf, forget, now } from "../state/jobs.js";
+import { detail, entryOf, now } from "../state/jobs.js";
 import { linkToImage } from "../state/route.js";
-import { mayGenerate } from "../state/session.js";
-import { trying } from "../state/toasts.js";
+import { Action } from "../watch/action.js";
 
 export function Row({ id }) {
   const { snapshot, at, params } = entryOf(id).value;
   useEffect(() => {
     detail(id).catch(() => {}); // it may be gone again: then its row is, too
   }, [id]);
-  const running = isLive(snapshot);
-  const title = params?.prompt || (snapshot.kind === "download" ? "Download of a LoRA" : "Without words");
-  const [first] = snapshot.images;
+  const title = titleOf(snapshot, params);
   return html`
     <li class="row-job" data-job=${id} data-status=${snapshot.status}>
-      ${first
-        ? html`<a href=${linkToImage(first.filename, "queue")} aria-label=${`Look at: ${title}`}>
-            <img src=${first.thumb_url} alt="" loading="lazy" />
-          </a>`
-        : html`<span class="row-blank" />`}
+      <${First} image=${snapshot.images[0]} title=${title} />
       <div class="row-text">
         <p class="row-title">${title}</p>
         <p class="muted">
-          ${phaseOf(snapshot)} · ${snapshot.model ?? "LoRA"} ·
-          ${" "}${running ? leftOf(snapshot, now.value - at) || ago(snapshot.created_at) : ago(snapshot.finished_at)}
+          ${phaseOf(snapshot)} · ${snapshot.model ?? "LoRA"} · ${timeOf(snapshot, at)}
         </p>
-        ${snapshot.status === "processing" && html`<${Progress} share=${shareOf(snapshot)} label=${title} />`}
+        ${snapshot.status === "processing" &&
+        html`<${Progress} share=${shareOf(snapshot)} label=${`Progress: ${title}`} />`}
         ${snapshot.error && html`<p class="error">${snapshot.error.message}</p>`}
       </div>
-      ${mayGenerate.value &&
-      (running
-        ? html`<${Button} icon="close" aria-label=${`Cancel: ${title}`} onClick=${() => trying(() => cancel(id))}>
-            Cancel
-          <//>`
-        : html`<${IconButton} icon="trash" label=${`Forget: ${title}`} onClick=${() => trying(() => forget(id))} />`)}
+      <${Action} snapshot=${snapshot} title=${title} />
     </li>
   `;
+}
+
+function First({ image, title }) {
+  if (!image) return html`<span class="row-blank" />`;
+  return html`
+    <a href=${linkToImage(image.filename, "queue")} aria-label=${`Look at: ${title}`}>
+      <img src=${image.thumb_url} alt="" loading="lazy" />
+    </a>
+  `;
+}
+
+/** How long it will take where anybody can tell, else since when it has waited or ended. */
+function timeOf(snapshot, at) {
+  if (!isLive(snapshot)) return ago(snapshot.finished_at ?? snapshot.created_at);
+  return leftOf(snapshot, now.value - at) || ago(snapshot.created_at);
 }

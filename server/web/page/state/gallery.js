@@ -54,7 +54,10 @@ export function want(first, end) {
 async function fetchPage(page) {
   const round = asking;
   try {
-    const found = await get("/api/images", { ...pages.queryOf(page, head.length), ...filters.value });
+    const found = await get("/api/images", {
+      ...pages.queryOf(page, head.length),
+      ...filters.value,
+    });
     if (round !== asking) return;
     batch(() => {
       pages.put(page, found.images, found.next_cursor);

@@ -1,10 +1,11 @@
 // The jobs of the server: one stream tells of all that live, a list of those that have ended.
 
 import { get, post, remove } from "../lib/api.js";
-import { follow } from "../lib/stream.js";
 import { kept } from "../lib/kept.js";
+import { follow } from "../lib/stream.js";
 import { batch, computed, signal } from "../lib/ui.js";
 import { isLive, isNewer } from "../pure/phase.js";
+import { lookUp as lookUpSession } from "./session.js";
 
 /** Ended jobs that are held, and asked for at the start. */
 const HELD = 60;
@@ -68,6 +69,8 @@ export function begin() {
     },
     lost() {
       online.value = false;
+      // It may be the key that is no longer good: a stream does not tell why it was refused.
+      lookUpSession().catch(() => {});
     },
   });
   return () => {
@@ -100,7 +103,9 @@ function take({ params, ...snapshot }) {
   const entry = entries.get(id);
   if (!entry) {
     entries.set(id, signal({ snapshot, at: Date.now(), params: params ?? null }));
-    order.value = [...order.value, id].sort((one, other) => madeAt(other).localeCompare(madeAt(one)));
+    order.value = [...order.value, id].sort((one, other) =>
+      madeAt(other).localeCompare(madeAt(one)),
+    );
     trim();
     return;
   }

@@ -60,11 +60,17 @@ export function add(lora) {
 }
 
 export function change(id, values) {
-  edit("loras", chosen().map((each) => (each.id === id ? { ...each, ...values } : each)));
+  edit(
+    "loras",
+    chosen().map((each) => (each.id === id ? { ...each, ...values } : each)),
+  );
 }
 
 export function drop(id) {
-  edit("loras", chosen().filter((each) => each.id !== id));
+  edit(
+    "loras",
+    chosen().filter((each) => each.id !== id),
+  );
 }
 
 /** Bring a LoRA to the server; when it is here it joins the form. */

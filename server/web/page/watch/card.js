@@ -2,15 +2,13 @@
 
 import { html, useEffect } from "../lib/ui.js";
 import { ago } from "../pure/format.js";
-import { isLive, leftOf, phaseOf, shareOf } from "../pure/phase.js";
-import { Button, IconButton } from "../parts/button.js";
+import { isLive, leftOf, phaseOf, shareOf, titleOf } from "../pure/phase.js";
 import { Icon } from "../parts/icon.js";
 import { Progress } from "../parts/progress.js";
-import { cancel, detail, entryOf, forget, now } from "../state/jobs.js";
+import { detail, entryOf, now } from "../state/jobs.js";
 import { models } from "../state/models.js";
 import { look } from "../state/route.js";
-import { mayGenerate } from "../state/session.js";
-import { trying } from "../state/toasts.js";
+import { Action } from "./action.js";
 
 export function Card({ id }) {
   const { snapshot, at, params } = entryOf(id).value;
@@ -19,8 +17,7 @@ export function Card({ id }) {
     detail(id).catch(() => {});
   }, [id]);
   const isDownload = snapshot.kind === "download";
-  const prompt = params?.prompt ?? snapshot.images[0]?.prompt ?? "";
-  const title = prompt || (isDownload ? "Download of a LoRA" : "Without words");
+  const title = titleOf(snapshot, params);
   const running = isLive(snapshot);
   return html`
     <article class="card" data-status=${snapshot.status} data-job=${id} aria-label=${title}>
@@ -37,25 +34,13 @@ export function Card({ id }) {
         ${snapshot.error && html`<${Failure} error=${snapshot.error} />`}
         ${snapshot.warnings.map((warning) => html`<p class="warning">${warning}</p>`)}
         <p class="card-end muted">
-          <span>${titleOf(snapshot.model)}</span>
-          ${mayGenerate.value && html`<${Action} snapshot=${snapshot} title=${title} />`}
+          <span>${modelTitle(snapshot.model)}</span>
+          ${snapshot.status !== "completed" &&
+          html`<${Action} snapshot=${snapshot} title=${title} />`}
         </p>
       </div>
     </article>
   `;
-}
-
-function Action({ snapshot, title }) {
-  const { job_id: id, status } = snapshot;
-  if (isLive(snapshot)) {
-    const label = `Cancel: ${title}`;
-    return html`<${Button} icon="close" aria-label=${label} onClick=${() => trying(() => cancel(id))}>
-      Cancel
-    <//>`;
-  }
-  if (status === "completed") return null;
-  const label = `Dismiss: ${title}`;
-  return html`<${IconButton} icon="close" label=${label} onClick=${() => trying(() => forget(id))} />`;
 }
 
 /** What is finished, and what develops beside it. */
@@ -79,7 +64,12 @@ function Finished({ image }) {
   };
   return html`
     <a class="picture" href=${`#/make/${image.filename}`} onClick=${open}>
-      <img src=${image.url} alt=${image.prompt || image.filename} width=${image.width} height=${image.height} />
+      <img
+        src=${image.url}
+        alt=${image.prompt || image.filename}
+        width=${image.width}
+        height=${image.height}
+      />
     </a>
   `;
 }
@@ -87,9 +77,11 @@ function Finished({ image }) {
 function Developing({ preview, shape, title }) {
   return html`
     <div class="picture developing" style=${{ aspectRatio: shape }}>
-      ${preview
-        ? html`<img src=${preview} alt=${`Preview: ${title}`} />`
-        : html`<${Icon} name="image" size=${32} />`}
+      ${
+        preview
+          ? html`<img src=${preview} alt=${`Preview: ${title}`} />`
+          : html`<${Icon} name="image" size=${32} />`
+      }
     </div>
   `;
 }
@@ -103,6 +95,6 @@ function Failure({ error }) {
   `;
 }
 
-function titleOf(model) {
+function modelTitle(model) {
   return models.value.find(({ id }) => id === model)?.title ?? model ?? "";
 }

@@ -19,13 +19,15 @@ export function Watch() {
         <h2>${live.value.length ? counted(live.value.length, "job") : "Jobs"}</h2>
         ${ended.value.length > 0 && html`<${Button} kind="quiet" onClick=${clear}>Put away<//>`}
       </header>
-      ${nothing &&
-      html`
+      ${
+        nothing &&
+        html`
         <${Empty} icon="make" title="Nothing is developing">
           Say what the picture should show and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. It appears here
           and develops while you watch.
         <//>
-      `}
+      `
+      }
       <div class="cards">
         ${live.value.slice(0, MOST).map((id) => html`<${Card} id=${id} key=${id} />`)}
         ${more > 0 && html`<p class="muted">and ${more} more that wait</p>`}
