@@ -209,7 +209,7 @@ def test_several_images_are_deleted_after_a_question(browser: Browser, short: Li
         expect(page.get_by_text("4 pictures selected")).to_be_visible()
         toolbar = page.get_by_role("toolbar")
         toolbar.get_by_role("button", name="Delete").click()
-        page.get_by_role("button", name="Keep").click()
+        page.get_by_role("button", name="No").click()
         assert total() == 30
         toolbar.get_by_role("button", name="Delete").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()

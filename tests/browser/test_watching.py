@@ -121,11 +121,14 @@ def test_what_the_server_refuses_is_said_at_its_field(browser: Browser, server: 
         expect(picture).to_have_js_property("naturalWidth", 96)
 
 
-def test_an_empty_prompt_is_said_at_the_prompt(browser: Browser, server: LiveServer) -> None:
-    with visit(browser, server.url, forgiven="status of 422") as page:
-        page.get_by_role("button", name="Make it").click()
-        expect(page.locator('[data-field="prompt"] .error')).to_be_visible()
-        expect(page.get_by_label("Prompt", exact=True)).to_be_focused()
+def test_an_empty_prompt_is_said_at_the_prompt(page: Page, server: LiveServer) -> None:
+    before = server.client.get("/api/jobs").json()["jobs"]
+    page.get_by_label("Prompt", exact=True).fill("  ")
+    page.get_by_role("button", name="Make it").click()
+    error = page.locator('[data-field="prompt"] .error')
+    expect(error).to_have_text("Say what the picture should show.")
+    expect(page.get_by_label("Prompt", exact=True)).to_be_focused()
+    assert len(server.client.get("/api/jobs").json()["jobs"]) == len(before)
 
 
 def test_a_failed_job_says_what_happened(page: Page, server: LiveServer) -> None:
@@ -135,7 +138,7 @@ def test_a_failed_job_says_what_happened(page: Page, server: LiveServer) -> None
     expect(card.get_by_role("alert")).to_contain_text(told["message"])
     link = card.get_by_role("link", name=told["code"])
     assert link.get_attribute("href") == f"/docs/errors#{told['code']}"
-    card.get_by_role("button", name="Forget").click()
+    card.get_by_role("button", name="Put away").click()
     expect(card).to_have_count(0)
 
 
@@ -184,9 +187,9 @@ def test_a_killed_server_is_waited_for(browser: Browser, tmp_path: Path) -> None
         card = ask(page, "green after all")
         expect(card.get_by_text("of 20")).to_be_visible()
         first.kill()
-        expect(page.get_by_text("The server cannot be reached")).to_be_visible()
+        expect(page.get_by_text("The connection to the server is lost")).to_be_visible()
         with ServerProcess(tmp_path / "data", *options) as second:
-            expect(page.get_by_text("The server cannot be reached")).to_have_count(0)
+            expect(page.get_by_text("The connection to the server is lost")).to_have_count(0)
             expect(card).to_have_attribute("data-status", "completed")
             page.get_by_role("link", name="Gallery").click()
             expect(page.get_by_role("link", name="green after all")).to_be_visible()

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useSignal } from "./lib/ui.js";
 import { Button } from "./parts/button.js";
-import { enter, session } from "./state/session.js";
+import { enter, expelled, session } from "./state/session.js";
 
 export function Login() {
   const field = useRef(null);
@@ -29,6 +29,7 @@ export function Login() {
     <main class="login">
       <form onSubmit=${submit}>
         <h1><img src="/static/pages/icon.svg" alt="" width="40" height="40" />Darkroom</h1>
+        ${expelled.value && html`<p class="warning">Your key is no longer good here.</p>`}
         <p>This server asks for a key. Who runs it makes one with</p>
         <p><code>darkroom keys add NAME</code></p>
         <label for="key">Key</label>

@@ -3,7 +3,7 @@
 import { GalleryView } from "./gallery/gallery.js";
 import { Viewer } from "./gallery/viewer.js";
 import { kept } from "./lib/kept.js";
-import { effect, html, useEffect } from "./lib/ui.js";
+import { effect, html, signal, untracked, useEffect, useLayoutEffect } from "./lib/ui.js";
 import { Login } from "./login.js";
 import { ServerView } from "./machine/machine.js";
 import { MakeView } from "./make/make.js";
@@ -11,9 +11,11 @@ import { IconButton } from "./parts/button.js";
 import { Dialogs } from "./parts/dialog.js";
 import { Icon } from "./parts/icon.js";
 import { Toasts } from "./parts/toasts.js";
+import { phaseOf, titleOf } from "./pure/phase.js";
 import { QueueView } from "./queue/queue.js";
+import { forgetSchemas } from "./state/form.js";
 import { begin as followGallery } from "./state/gallery.js";
-import { begin as followJobs, live, online, whenEnded } from "./state/jobs.js";
+import { begin as followJobs, entryOf, isOwn, live, online, whenEnded } from "./state/jobs.js";
 import { refresh as refreshModels } from "./state/models.js";
 import { linkTo, looking, view, VIEWS } from "./state/route.js";
 import { leave, locked, session } from "./state/session.js";
@@ -34,9 +36,19 @@ effect(() => {
 // A job may have loaded its model, or have left the memory to another one's.
 whenEnded(() => refreshModels().catch(() => {}));
 
+// The server that is back may be a newer one, with other models and other parameters.
+effect(() => {
+  if (!online.value) return;
+  const anew = () => Promise.all([refreshModels(), forgetSchemas()]);
+  untracked(() => trying(anew));
+});
+
+/** A file that is dropped beside its place must not replace the page. */
+const stay = (event) => event.preventDefault();
+
 effect(() => {
   const waiting = live.value.length;
-  document.title = waiting ? `(${waiting}) Darkroom` : "Darkroom";
+  document.title = `${waiting ? `(${waiting}) ` : ""}${TITLES[view.value]} · Darkroom`;
 });
 
 /** The whole page. */
@@ -50,10 +62,18 @@ export function Page() {
 /** The page for those who may see it. */
 function Inside() {
   useEffect(() => {
-    trying(refreshModels);
     const ends = [followJobs(), followGallery()];
-    return () => ends.forEach((end) => end());
+    document.addEventListener("dragover", stay);
+    document.addEventListener("drop", stay);
+    return () => {
+      ends.forEach((end) => end());
+      document.removeEventListener("dragover", stay);
+      document.removeEventListener("drop", stay);
+    };
   }, []);
+  useLayoutEffect(() => {
+    if (view.value !== "gallery") scrollTo(0, 0); // the gallery knows where it was
+  }, [view.value]);
   const View = SHOWN[view.value];
   return html`
     <a class="skip" href="#main" onClick=${toContent}>Skip to the content</a>
@@ -72,6 +92,7 @@ function Inside() {
       </div>
     </header>
     <${Connection} />
+    <${News} />
     <main id="main" tabindex="-1" aria-label=${TITLES[view.value]}><${View} /></main>
     ${looking.value && html`<${Viewer} />`}
     <${Dialogs} />
@@ -91,7 +112,7 @@ function ViewLink({ name }) {
 
 function Leave() {
   const label = `Signed in as ${session.value.name}. Sign out`;
-  return html`<${IconButton} icon="unlock" label=${label} onClick=${() => trying(leave)} />`;
+  return html`<${IconButton} icon="leave" label=${label} onClick=${() => trying(leave)} />`;
 }
 
 /** Said while the server cannot be reached. */
@@ -100,10 +121,23 @@ function Connection() {
     <div class="connection" role="status">
       ${
         online.value === false &&
-        html`<p><${Icon} name="warning" size=${18} /> The server cannot be reached. Trying again …</p>`
+        html`<p><${Icon} name="warning" size=${18} /> The connection to the server is lost. Trying again …</p>`
       }
     </div>
   `;
+}
+
+/** What a screen reader says of the jobs that were asked for here. */
+const news = signal("");
+
+whenEnded((snapshot) => {
+  if (!isOwn(snapshot.job_id)) return;
+  const { params } = entryOf(snapshot.job_id).peek();
+  news.value = `${phaseOf(snapshot)}: ${titleOf(snapshot, params)}`;
+});
+
+function News() {
+  return html`<p class="unseen" role="status">${news.value}</p>`;
 }
 
 /** A link to #main would change which view is shown. */

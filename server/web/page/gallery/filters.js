@@ -1,22 +1,33 @@
 // What the gallery is searched by.
 
-import { html, useRef, useSignal } from "../lib/ui.js";
+import { html, useEffect, useRef, useSignal } from "../lib/ui.js";
 import { counted } from "../pure/format.js";
 import { Button } from "../parts/button.js";
 import { facets, filters, search, total } from "../state/gallery.js";
 import { models } from "../state/models.js";
-import { selecting, setSelecting } from "./selection.js";
+import { selected, selecting, setSelecting } from "./selection.js";
 
 /** Milliseconds after the last key. */
 const PAUSE = 250;
 
+/** Look for something else: from the top, with nothing selected. */
+export function find(change) {
+  selected.value = new Set();
+  scrollTo(0, 0);
+  return search(change);
+}
+
 export function Filters() {
   const timer = useRef(0);
   const words = useSignal(filters.value.q);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useEffect(() => {
+    if (filters.value.q !== words.value.trim()) words.value = filters.value.q;
+  }, [filters.value.q]);
   const type = (event) => {
     words.value = event.target.value;
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => search({ q: words.value.trim() }), PAUSE);
+    timer.current = setTimeout(() => find({ q: words.value.trim() }), PAUSE);
   };
   return html`
     <div class="filters" role="search">
@@ -24,7 +35,7 @@ export function Filters() {
         type="search"
         aria-label="Search the pictures"
         placeholder="Words of the prompt"
-        value=${filters.value.q && words.value}
+        value=${words.value}
         onInput=${type}
       />
       <${Choice} name="model" label="Model" all="All models" options=${modelOptions()} />
@@ -45,7 +56,7 @@ function Choice({ name, label, all, options }) {
   const chosen = filters.value[name];
   if (!options.length && !chosen) return null;
   return html`
-    <select aria-label=${label} onChange=${(event) => search({ [name]: event.target.value })}>
+    <select aria-label=${label} onChange=${(event) => find({ [name]: event.target.value })}>
       <option value="" selected=${!chosen}>${all}</option>
       ${options.map(
         ([id, text]) =>

@@ -6,19 +6,18 @@ import { Button } from "../parts/button.js";
 import { Empty } from "../parts/empty.js";
 import {
   failure,
-  filters,
+  filtered,
   refreshFacets,
   reload,
   scrolled,
-  search,
   total,
   waiting,
 } from "../state/gallery.js";
 import { linkTo } from "../state/route.js";
 import { trying } from "../state/toasts.js";
-import { Filters } from "./filters.js";
+import { Filters, find } from "./filters.js";
 import { Grid } from "./grid.js";
-import { Selection } from "./selection.js";
+import { Selection, setSelecting } from "./selection.js";
 
 export function GalleryView() {
   useEffect(() => {
@@ -26,9 +25,14 @@ export function GalleryView() {
     if (total.value === null) reload();
     const look = () => scrolled(scrollY < 40);
     look();
+    const escape = (event) => {
+      if (event.key === "Escape" && !document.querySelector("dialog[open]")) setSelecting(false);
+    };
     addEventListener("scroll", look, { passive: true });
+    document.addEventListener("keydown", escape);
     return () => {
       removeEventListener("scroll", look);
+      document.removeEventListener("keydown", escape);
       scrolled(false);
     };
   }, []);
@@ -58,8 +62,8 @@ function Fresh() {
 }
 
 function Nothing() {
-  if (Object.values(filters.value).some(Boolean)) {
-    const all = () => search({ q: "", model: "", lora: "" });
+  if (filtered.value) {
+    const all = () => find();
     return html`
       <${Empty} icon="search" title="No picture matches">
         <${Button} onClick=${all}>Show all<//>

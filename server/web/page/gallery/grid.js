@@ -27,8 +27,13 @@ export function Grid() {
   useEffect(() => {
     if (shown) want(shown.first, shown.end);
   });
+  const back = useRef(left); // where to scroll to once the grid is as high as it was
   useLayoutEffect(() => {
-    if (shown) place(element.current, shown, layout.value);
+    if (!shown) return;
+    place(element.current, shown, layout.value);
+    if (back.current === null || total.value === null) return;
+    scrollTo(0, back.current);
+    back.current = null;
   });
 
   const keyDown = (event) => {
@@ -82,8 +87,6 @@ function measure(grid, layout, screen) {
   });
   observer.observe(grid);
   addEventListener("scroll", soon, { passive: true });
-  const back = left;
-  requestAnimationFrame(() => scrollTo(0, back));
   return () => {
     observer.disconnect();
     removeEventListener("scroll", soon);

@@ -5,8 +5,8 @@ import { bytes, took } from "../pure/format.js";
 import { rowsOf } from "../pure/recipe.js";
 import { Button } from "../parts/button.js";
 import { adopt, beginWith } from "../state/form.js";
-import { models } from "../state/models.js";
-import { close, go } from "../state/route.js";
+import { choose, models } from "../state/models.js";
+import { leaveFor } from "../state/route.js";
 import { mayManage } from "../state/session.js";
 import { tell, trying } from "../state/toasts.js";
 import { save } from "./selection.js";
@@ -44,22 +44,28 @@ function About({ image }) {
 
 function Reuse({ image }) {
   const use = async () => {
-    if (await trying(() => adopt(image))) made("Its settings are in the form.");
+    if (await trying(() => adopt(image))) toForm("Its settings are in the form.");
   };
   const begin = () => {
     beginWith(image);
-    made("It is the start image of the next picture.");
+    toForm("It is the start image of the next picture.");
+  };
+  const enlarger = models.value.find(({ capabilities }) => capabilities.includes("upscale"));
+  const enlarge = () => {
+    choose(enlarger.id);
+    beginWith(image);
+    toForm("Choose how large it becomes.");
   };
   return html`
     <${Button} kind="primary" icon="reuse" onClick=${use}>Use these settings<//>
     <${Button} icon="image" onClick=${begin}>Use as start image<//>
+    ${enlarger && html`<${Button} icon="up" onClick=${enlarge}>Enlarge<//>`}
     ${image.prompt && html`<${Button} icon="copy" onClick=${() => copy(image.prompt)}>Copy prompt<//>`}
   `;
 }
 
-function made(text) {
-  close();
-  go("make");
+function toForm(text) {
+  leaveFor("make");
   tell(text);
 }
 

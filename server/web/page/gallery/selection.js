@@ -4,7 +4,7 @@ import { html, signal } from "../lib/ui.js";
 import { counted } from "../pure/format.js";
 import { Button } from "../parts/button.js";
 import { confirmed } from "../parts/dialog.js";
-import { at, erase } from "../state/gallery.js";
+import { at, erase, indexOf } from "../state/gallery.js";
 import { mayManage } from "../state/session.js";
 import { tell } from "../state/toasts.js";
 
@@ -13,7 +13,7 @@ export const selecting = signal(false);
 /** File names. */
 export const selected = signal(new Set());
 
-let anchor = 0; // where the last one was selected, for Shift
+let anchor = null; // the file that was selected last, for Shift
 
 export function setSelecting(on) {
   selecting.value = on;
@@ -24,24 +24,29 @@ export function setSelecting(on) {
 export function toggle(filename, index, range) {
   selecting.value = true;
   const next = new Set(selected.value);
-  if (range) between(anchor, index).forEach((name) => next.add(name));
+  const names = range ? between(indexOf(anchor), index) : null;
+  if (names) names.forEach((name) => next.add(name));
   else if (!next.delete(filename)) next.add(filename);
-  anchor = index;
+  anchor = filename;
   selected.value = next;
 }
 
+/** The names from one place to another; null where not all of them are known here. */
 function between(one, other) {
+  if (one < 0) return null;
   const [low, high] = [Math.min(one, other), Math.max(one, other)];
   const names = [];
   for (let index = low; index <= high; index += 1) names.push(at(index)?.filename);
-  return names.filter(Boolean);
+  if (names.every(Boolean)) return names;
+  tell("That far apart only what was on the screen can be selected.", "error");
+  return null;
 }
 
 /** Hand files to the browser, one after the other: it drops what comes all at once. */
 export async function save(filenames) {
   for (const filename of filenames) {
     const link = document.createElement("a");
-    link.href = `/api/images/${filename}`;
+    link.href = `/api/images/${encodeURIComponent(filename)}`;
     link.download = filename;
     link.click();
     await new Promise((resolve) => setTimeout(resolve, 150));

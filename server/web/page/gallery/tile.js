@@ -2,7 +2,7 @@
 
 import { classes, html, useLayoutEffect, useRef, useSignal } from "../lib/ui.js";
 import { Icon } from "../parts/icon.js";
-import { linkToImage, look } from "../state/route.js";
+import { linkToImage, look, meansNewTab } from "../state/route.js";
 import { selected, selecting, toggle } from "./selection.js";
 
 /** `image` may be undefined: its page is on its way. Only the `current` one is reached with Tab. */
@@ -13,6 +13,7 @@ export function Tile({ image, index, count, current, onFocus }) {
   const name = image.prompt || image.filename;
   const isSelected = selected.value.has(image.filename);
   const open = (event) => {
+    if (meansNewTab(event)) return;
     event.preventDefault();
     if (selecting.value) toggle(image.filename, index, event.shiftKey);
     else look(image.filename);

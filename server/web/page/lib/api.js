@@ -8,7 +8,7 @@ export function whenKeyNeeded(listener) {
 }
 
 /** What the server refused, or that it could not be reached (`status` 0). */
-export class Problem extends Error {
+class Problem extends Error {
   /** `errors`: what is wrong with which field, as [{loc, msg, type}]. */
   constructor({ status, code, detail, errors }) {
     super(detail);
@@ -20,7 +20,6 @@ export class Problem extends Error {
 
 export const get = (path, query) => call("GET", path + queryOf(query));
 export const post = (path, body) => call("POST", path, body);
-export const patch = (path, body) => call("PATCH", path, body);
 export const remove = (path) => call("DELETE", path);
 
 async function call(method, path, body) {

@@ -21,9 +21,14 @@ export function kept(name, otherwise, part = (value) => value) {
 /** Whether what was kept is of the right kind: older pages, or people, may have written it. */
 function isLike(value, otherwise) {
   if (otherwise === null) return typeof value === "string";
-  const isObject = value !== null && !Array.isArray(value);
-  return typeof value === typeof otherwise && (typeof otherwise !== "object" || isObject);
+  if (typeof value !== typeof otherwise || typeof otherwise !== "object") {
+    return typeof value === typeof otherwise;
+  }
+  if (value === null || Array.isArray(value)) return false;
+  return Object.entries(otherwise).every(([name, part]) => isPart(value[name], part));
 }
+
+const isPart = (value, part) => Array.isArray(value) === Array.isArray(part);
 
 function read(key) {
   try {

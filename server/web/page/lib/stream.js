@@ -18,27 +18,21 @@ const PATIENCE = 60000;
  * @param {(data: any) => void} told.event called with the data of each event.
  * @param {() => void} told.open called at each connection: what happened before it was not told.
  * @param {() => void} told.lost called when the connection breaks.
- * @param {(url: string, lastId: string) => string} [told.resume] the address that goes on after an
- *   event, for the connections that EventSource does not make itself.
  * @returns {() => void} ends it.
  */
-export function follow(url, { event, open, lost, resume = (same) => same }) {
+export function follow(url, { event, open, lost }) {
   let source = null;
   let timer = null;
   let wait = SOONEST;
-  let lastId = "";
 
   function connect() {
     clearTimeout(timer);
-    source = new EventSource(lastId ? resume(url, lastId) : url);
+    source = new EventSource(url);
     source.onopen = () => {
       wait = SOONEST;
       open();
     };
-    source.onmessage = (message) => {
-      lastId = message.lastEventId;
-      event(JSON.parse(message.data));
-    };
+    source.onmessage = (message) => event(JSON.parse(message.data));
     source.onerror = () => {
       lost();
       if (source.readyState === EventSource.CLOSED) later();
@@ -47,6 +41,7 @@ export function follow(url, { event, open, lost, resume = (same) => same }) {
 
   function later() {
     clearTimeout(timer);
+    if (document.hidden) return; // `look` goes on
     timer = setTimeout(connect, wait);
     wait = Math.min(wait * 2, LATEST);
   }
@@ -59,6 +54,7 @@ export function follow(url, { event, open, lost, resume = (same) => same }) {
 
   document.addEventListener("visibilitychange", look);
   connect();
+  look();
   return () => {
     document.removeEventListener("visibilitychange", look);
     clearTimeout(timer);

@@ -3,22 +3,13 @@
 import htm from "../../vendor/htm.js";
 import { h, render } from "../../vendor/preact.js";
 
-export { createRef, Fragment, render } from "../../vendor/preact.js";
-export {
-  useCallback,
-  useEffect,
-  useId,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-} from "../../vendor/hooks.js";
+export { useEffect, useId, useLayoutEffect, useRef } from "../../vendor/hooks.js";
 export {
   batch,
   computed,
   effect,
   signal,
   untracked,
-  useComputed,
   useSignal,
   useSignalEffect,
 } from "../../vendor/signals.js";

@@ -1,12 +1,18 @@
 // Every model: whether it is in memory, on the disk, or missing; load and unload.
 
-import { html } from "../lib/ui.js";
+import { computed, html } from "../lib/ui.js";
 import { bytes } from "../pure/format.js";
 import { State } from "../make/model-picker.js";
 import { Button } from "../parts/button.js";
+import { confirmed } from "../parts/dialog.js";
 import { load, models, unload } from "../state/models.js";
 import { mayManage } from "../state/session.js";
 import { trying } from "../state/toasts.js";
+
+/** In an order that does not change under the pointer. */
+const byTitle = computed(() =>
+  models.value.toSorted((one, other) => one.title.localeCompare(other.title)),
+);
 
 const IN_MEMORY = new Set(["loaded", "in_ram"]);
 const ON_THE_WAY = new Set(["loading", "downloading"]);
@@ -21,7 +27,7 @@ export function Models() {
         A model that is loaded here becomes the current one: requests that name no model go to it.
       </p>
       <ul class="rows">
-        ${models.value.map((each) => html`<${Model} model=${each} key=${each.id} />`)}
+        ${byTitle.value.map((each) => html`<${Model} model=${each} key=${each.id} />`)}
       </ul>
     </section>
   `;
@@ -43,15 +49,26 @@ function Model({ model }) {
   `;
 }
 
-function Action({ model: { id, title, state } }) {
-  const inUse = IN_MEMORY.has(state) || ON_THE_WAY.has(state);
-  const word = wordOf(state);
-  const act = () => trying(() => (inUse ? unload(id) : load(id)));
-  return html`<${Button} aria-label=${`${word} ${title}`} onClick=${act}>${word}<//>`;
+function Action({ model }) {
+  const { id, title, state } = model;
+  if (IN_MEMORY.has(state) || ON_THE_WAY.has(state)) {
+    const word = ON_THE_WAY.has(state) ? "Stop" : "Unload";
+    const act = () => trying(() => unload(id));
+    return html`<${Button} aria-label=${`${word} ${title}`} onClick=${act}>${word}<//>`;
+  }
+  const act = async () => {
+    if (state === "on_disk" || (await sure(model))) trying(() => load(id));
+  };
+  return html`<${Button} aria-label=${`Load ${title}`} onClick=${act}>Load<//>`;
 }
 
-function wordOf(state) {
-  if (IN_MEMORY.has(state)) return "Unload";
-  if (ON_THE_WAY.has(state)) return "Stop";
-  return state === "on_disk" ? "Load" : "Download";
+/** A download is not begun by a slip, nor is everybody given another model. */
+function sure({ title, size_bytes: size }) {
+  return confirmed({
+    title: `Download ${title}?`,
+    text: `${size ? `${bytes(size)} are downloaded. ` : ""}It becomes the current model at once: requests that name no model wait for it.`,
+    action: "Download",
+    icon: "download",
+    kind: "primary",
+  });
 }

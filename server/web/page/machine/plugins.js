@@ -12,7 +12,7 @@ export function Plugins({ plugins }) {
           ({ name, version, ok, error, warnings }) => html`
             <li key=${name}>
               <strong>${name}</strong> <span class="muted">${version}</span>
-              <span class="state" data-kind=${ok ? "ready" : "bad"}>${ok ? "Works" : "At fault"}</span>
+              ${" "}<span class="state" data-kind=${ok ? "ready" : "bad"}>${ok ? "Works" : "At fault"}</span>
               ${error && html`<p class="error">${error}</p>`}
               ${warnings.map((warning) => html`<p class="warning">${warning}</p>`)}
             </li>

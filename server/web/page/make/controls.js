@@ -4,6 +4,7 @@ import { html, useLayoutEffect, useRef, useSignal } from "../lib/ui.js";
 import { edit, read } from "../state/form.js";
 import { ImageField } from "./image.js";
 import { ImagesField } from "./images.js";
+import { NumberBox } from "./number-box.js";
 import { SeedField } from "./seed.js";
 import { SliderField } from "./slider.js";
 
@@ -64,17 +65,17 @@ function TextField({ id, field, invalid, described }) {
 /** A number of a range too wide for a slider. */
 function NumberField({ id, field, invalid, described }) {
   return html`
-    <input
+    <${NumberBox}
       id=${id}
       name=${field.name}
-      type="number"
-      min=${field.minimum}
-      max=${field.maximum}
+      value=${read(field)}
+      minimum=${field.minimum}
+      maximum=${field.maximum}
       step=${field.step}
-      value=${read(field) ?? ""}
+      nullable=${field.nullable}
       aria-invalid=${invalid}
       ...${described}
-      onInput=${({ target }) => edit(field.name, target.value === "" ? null : Number(target.value))}
+      onChange=${(value) => edit(field.name, value)}
     />
   `;
 }
@@ -118,13 +119,13 @@ function SwitchField({ id, field, invalid, described }) {
 
 /** What has no control of its own, as JSON: a plugin may ask for anything. */
 function JsonField({ id, field, invalid, described }) {
-  const wrong = useSignal(false);
-  const take = (event) => {
+  const wrong = useSignal(null); // what was typed, while it is no JSON
+  const take = ({ target }) => {
     try {
-      edit(field.name, JSON.parse(event.target.value));
-      wrong.value = false;
+      edit(field.name, JSON.parse(target.value));
+      wrong.value = null;
     } catch {
-      wrong.value = true;
+      wrong.value = target.value;
     }
   };
   return html`
@@ -133,11 +134,11 @@ function JsonField({ id, field, invalid, described }) {
       name=${field.name}
       rows="2"
       class="code"
-      aria-invalid=${invalid || wrong.value}
+      aria-invalid=${invalid || wrong.value !== null}
       ...${described}
       onChange=${take}
-      value=${JSON.stringify(read(field))}
+      value=${wrong.value ?? JSON.stringify(read(field))}
     />
-    ${wrong.value && html`<p class="error">This is no JSON.</p>`}
+    ${wrong.value !== null && html`<p class="error">This is no JSON.</p>`}
   `;
 }

@@ -1,9 +1,10 @@
 // Help with words: prompts to begin with, and the server's way of writing one out in a style.
 
 import { get, post } from "../lib/api.js";
-import { html, useEffect, useSignal } from "../lib/ui.js";
+import { html, useSignal, useSignalEffect } from "../lib/ui.js";
 import { Button } from "../parts/button.js";
 import { edit, edits, schema } from "../state/form.js";
+import { online } from "../state/jobs.js";
 import { mayGenerate } from "../state/session.js";
 import { trying, tell } from "../state/toasts.js";
 
@@ -29,17 +30,19 @@ export function Enrich() {
   const style = useSignal("enhance");
   const before = useSignal(null);
   const busy = useSignal(false);
-  useEffect(() => {
+  useSignalEffect(() => {
+    if (!online.value) return;
     trying(async () => {
       styles.value = (await get("/api/enrich/styles")).styles;
     });
-  }, []);
+  });
 
   async function write() {
     busy.value = true;
     const prompt = edits.value.prompt;
     await trying(async () => {
       const written = await post("/api/enrich", { prompt, style: style.value });
+      if (edits.value.prompt !== prompt) return; // somebody went on writing
       before.value = prompt;
       edit("prompt", written.enriched_prompt);
       if (written.warning) tell(written.warning);

@@ -1,8 +1,9 @@
 // The form of the chosen model, made from its JSON Schema.
 
-import { computed, html, useEffect } from "../lib/ui.js";
+import { computed, html, useEffect, useLayoutEffect, useRef } from "../lib/ui.js";
+import { NEED_START } from "../pure/values.js";
 import { Button } from "../parts/button.js";
-import { edits, errors, fields, resetAll, schema, submit } from "../state/form.js";
+import { edits, errors, fields, read, resetAll, schema, submit } from "../state/form.js";
 import { mayGenerate } from "../state/session.js";
 import { control } from "./controls.js";
 import { Field } from "./field.js";
@@ -11,16 +12,16 @@ import { ModelPicker } from "./model-picker.js";
 import { Enrich } from "./enrich.js";
 import { Size } from "./size.js";
 
-const NEED_START = ["strength", "mask_image"];
-
-const hasStart = computed(() => Boolean(edits.value.init_image));
+const hasStart = computed(() => {
+  const start = fields.value.find(({ name }) => name === "init_image");
+  return start !== undefined && read(start) !== null;
+});
 
 /** The fields of a group that mean something now. */
 function inGroup(group) {
   return fields.value.filter(
     (field) =>
-      field.group === group &&
-      (hasStart.value || field.required || !NEED_START.includes(field.name)),
+      field.group === group && (hasStart.value || field.required || !NEED_START.has(field.name)),
   );
 }
 
@@ -29,13 +30,13 @@ export function Form() {
     event.preventDefault();
     if (!schema.value || !mayGenerate.value) return;
     if (await submit()) showJobs();
-    else showError();
+    else showErrors();
   }
 
   useEffect(() => {
     const keyDown = (event) => {
       const meant = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-      if (meant && !event.repeat && !event.target.closest("dialog")) send(event);
+      if (meant && !event.repeat && !document.querySelector("dialog[open]")) send(event);
     };
     document.addEventListener("keydown", keyDown);
     return () => document.removeEventListener("keydown", keyDown);
@@ -78,13 +79,16 @@ function Section({ name, title, children }) {
   return html`<section class="group" aria-label=${title}>${children}</section>`;
 }
 
-/** What few people change, folded away unless something in it was changed or refused. */
+/** What few people change, folded away at first unless something in it was changed. */
 function Details() {
+  const element = useRef(null);
   const found = inGroup("details");
+  useLayoutEffect(() => {
+    if (element.current) element.current.open = found.some(({ name }) => name in edits.peek());
+  }, [schema.value.id]);
   if (!found.length) return null;
-  const touched = found.some(({ name }) => name in edits.value || name in errors.value);
   return html`
-    <details class="group" open=${touched}>
+    <details class="group" ref=${element}>
       <summary><h2>Details</h2></summary>
       <${Fields} of="details" />
     </details>
@@ -111,14 +115,20 @@ function Problems() {
 /** Where the jobs stand below the form (on a phone), bring them onto the screen. */
 function showJobs() {
   const jobs = document.querySelector(".watch");
-  if (jobs.getBoundingClientRect().top > innerHeight / 2) jobs.scrollIntoView();
+  jobs?.scrollTo(0, 0);
+  if (jobs?.getBoundingClientRect().top > innerHeight / 2) jobs.scrollIntoView();
 }
 
-/** Bring the first thing that was refused onto the screen. */
-function showError() {
+/** Unfold what was refused, and bring the first of it onto the screen. */
+function showErrors() {
   requestAnimationFrame(() => {
-    const place = document.querySelector(".form [aria-invalid=true]");
-    place?.focus();
-    (place ?? document.querySelector(".form .error"))?.scrollIntoView({ block: "center" });
+    const refused = [...document.querySelectorAll(".form .refused")];
+    refused.forEach((field) => {
+      const folded = field.closest("details");
+      if (folded) folded.open = true;
+    });
+    const [first = document.querySelector(".form .error")] = refused;
+    first?.scrollIntoView({ block: "center" });
+    first?.querySelector("[aria-invalid=true]")?.focus({ preventScroll: true });
   });
 }

@@ -17,7 +17,7 @@ export function GalleryPicker({ onClose, onChoose }) {
     trying(async () => {
       const q = words.value;
       const page = await get("/api/images", { limit: SIZE, q, ...(after && { cursor: after }) });
-      if (q !== words.value) return;
+      if (q !== words.value || (after && after !== cursor.value)) return; // too late, or twice
       images.value = after ? [...images.value, ...page.images] : page.images;
       cursor.value = page.next_cursor;
     });

@@ -1,6 +1,6 @@
 // An image as a parameter: dropped, pasted, chosen from the disk or from the gallery.
 
-import { classes, html, useRef, useSignal, useSignalEffect } from "../lib/ui.js";
+import { classes, html, useEffect, useRef, useSignal } from "../lib/ui.js";
 import { Button, IconButton } from "../parts/button.js";
 import { openDialog } from "../parts/dialog.js";
 import { Icon } from "../parts/icon.js";
@@ -11,7 +11,7 @@ import { GalleryPicker } from "./gallery-picker.js";
 const KINDS = ["image/png", "image/jpeg", "image/webp"];
 
 /** A file as a data URI. */
-export function dataUri(file) {
+function dataUri(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
@@ -27,44 +27,55 @@ async function take(file, onImage) {
     tell("This is no PNG, JPEG or WebP picture.", "error");
     return;
   }
-  onImage(await dataUri(file));
+  try {
+    onImage(await dataUri(file));
+  } catch {
+    tell("The file cannot be read.", "error");
+  }
 }
 
 /** Where to find what a request calls an image; null for the server's own copies. */
-export function sourceOf(value) {
+function sourceOf(value) {
   if (value.startsWith("data:")) return value;
-  return value.startsWith("input:") ? null : `/api/thumbs/${value}`;
+  return value.startsWith("input:") ? null : `/api/thumbs/${encodeURIComponent(value)}`;
+}
+
+/** What an element needs that takes dropped pictures. `onImage` gets what a request calls one. */
+function taking(over, onImage) {
+  return {
+    onDragOver(event) {
+      event.preventDefault();
+      over.value = true;
+    },
+    onDragLeave() {
+      over.value = false;
+    },
+    onDrop(event) {
+      event.preventDefault();
+      over.value = false;
+      const name = event.dataTransfer.getData("application/x-darkroom-image");
+      if (name) onImage(name);
+      else take(event.dataTransfer.files[0], onImage);
+    },
+  };
 }
 
 /** The place to put an image. `onImage` gets a data URI or the file name of a gallery image. */
 export function ImageDrop({ id, label, invalid, described, onImage }) {
   const file = useRef(null);
   const over = useSignal(false);
-  const drop = (event) => {
-    event.preventDefault();
-    over.value = false;
-    const name = event.dataTransfer.getData("application/x-darkroom-image");
-    if (name) onImage(name);
-    else take(event.dataTransfer.files[0], onImage);
-  };
   const choose = () => openDialog(GalleryPicker, { onChoose: ({ filename }) => onImage(filename) });
   const paste = (event) => take([...event.clipboardData.files][0], onImage);
   return html`
     <div
       class=${classes("drop", over.value && "over")}
-      onDragOver=${(event) => {
-        event.preventDefault();
-        over.value = true;
-      }}
-      onDragLeave=${() => (over.value = false)}
-      onDrop=${drop}
+      aria-invalid=${invalid}
+      ...${taking(over, onImage)}
       onPaste=${paste}
     >
       <p><${Icon} name="image" /> Drop or paste a picture, or</p>
       <div class="drop-ways">
-        <${Button} id=${id} aria-invalid=${invalid} ...${described} onClick=${() => file.current.click()}>
-          Choose a file
-        <//>
+        <${Button} id=${id} ...${described} onClick=${() => file.current.click()}>Choose a file<//>
         <${Button} icon="gallery" onClick=${choose}>From the gallery<//>
       </div>
       <input
@@ -79,17 +90,19 @@ export function ImageDrop({ id, label, invalid, described, onImage }) {
   `;
 }
 
-/** An image that was given, and the way to be rid of it. */
-export function ImageShown({ value, label, onRemove }) {
+const UNSEEN = "This is no picture that can be shown, or it is gone.";
+const KEPT = "The picture that the server has kept.";
+
+/** An image that was given, and the way to be rid of it; another one may be dropped on it. */
+export function ImageShown({ value, label, onRemove, onImage }) {
   const source = sourceOf(value);
-  const broken = useSignal(false);
+  const broken = useSignal(null); // the source that could not be shown
+  const over = useSignal(false);
+  const isSeen = source !== null && broken.value !== source;
   return html`
-    <div class="given">
-      ${
-        source && !broken.value
-          ? html`<img src=${source} alt=${label} onError=${() => (broken.value = true)} />`
-          : html`<p class="muted">The picture that the server has kept</p>`
-      }
+    <div class=${classes("given", over.value && "over")} ...${taking(over, onImage)}>
+      ${isSeen && html`<img src=${source} alt=${label} onError=${() => (broken.value = source)} />`}
+      ${!isSeen && html`<p class="muted">${source === null ? KEPT : UNSEEN}</p>`}
       <${IconButton} icon="close" label=${`Remove ${label}`} onClick=${onRemove} />
     </div>
   `;
@@ -97,33 +110,32 @@ export function ImageShown({ value, label, onRemove }) {
 
 export function ImageField({ id, field, invalid, described }) {
   const value = read(field);
+  const label = field.title;
+  const onImage = (image) => edit(field.name, image);
   usePasteAnywhere(field);
   if (value) {
-    return html`<${ImageShown} value=${value} label=${field.title} onRemove=${() => reset(field.name)} />`;
+    const remove = () => reset(field.name);
+    return html`<${ImageShown} value=${value} label=${label} onRemove=${remove} onImage=${onImage} />`;
   }
-  return html`
-    <${ImageDrop}
-      id=${id}
-      label=${field.title}
-      invalid=${invalid}
-      described=${described}
-      onImage=${(image) => edit(field.name, image)}
-    />
-  `;
+  const about = { id, label, invalid, described };
+  return html`<${ImageDrop} ...${about} onImage=${onImage} />`;
 }
 
-/** A picture that is pasted while no other place asks for it becomes the start image. */
-function usePasteAnywhere(field) {
-  useSignalEffect(() => {
-    if (field.name !== "init_image") return undefined;
-    const choose = () =>
-      openDialog(GalleryPicker, { onChoose: ({ filename }) => onImage(filename) });
-    const paste = (event) => {
-      const [pasted] = event.clipboardData.files;
-      const elsewhere = event.target.closest?.(".drop, dialog");
-      if (pasted && !elsewhere) take(pasted, (image) => edit(field.name, image));
+/** A picture that is pasted or dropped where no other place asks for it becomes the start image. */
+function usePasteAnywhere({ name }) {
+  useEffect(() => {
+    if (name !== "init_image") return undefined;
+    const use = (target, files) => {
+      const isElsewhere = target.closest?.(".drop, .given, dialog");
+      if (files.length && !isElsewhere) take(files[0], (image) => edit(name, image));
     };
+    const paste = ({ target, clipboardData }) => use(target, clipboardData.files);
+    const drop = ({ target, dataTransfer }) => use(target, dataTransfer.files);
     document.addEventListener("paste", paste);
-    return () => document.removeEventListener("paste", paste);
-  });
+    document.addEventListener("drop", drop);
+    return () => {
+      document.removeEventListener("paste", paste);
+      document.removeEventListener("drop", drop);
+    };
+  }, [name]);
 }

@@ -15,6 +15,7 @@ export function ImagesField({ id, field, invalid, described }) {
             value=${value}
             label=${`${field.title} ${index + 1}`}
             onRemove=${() => without(index)}
+            onImage=${(image) => edit(field.name, values.with(index, image))}
             key=${index}
           />
         `,

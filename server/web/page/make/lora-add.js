@@ -1,7 +1,7 @@
 // Bringing a LoRA from elsewhere, with progress.
 
 import { html, useSignal } from "../lib/ui.js";
-import { phaseOf, shareOf } from "../pure/phase.js";
+import { isLive, phaseOf, shareOf } from "../pure/phase.js";
 import { Button, IconButton } from "../parts/button.js";
 import { Progress } from "../parts/progress.js";
 import { cancel, entryOf, order } from "../state/jobs.js";
@@ -48,7 +48,7 @@ export function Download({ id }) {
   const entry = order.value.includes(id) && entryOf(id);
   if (!entry) return null;
   const { snapshot } = entry.value;
-  const live = snapshot.status === "processing" || snapshot.status === "queued";
+  const live = isLive(snapshot);
   const label = live ? phaseOf(snapshot) : (snapshot.error?.message ?? phaseOf(snapshot));
   return html`
     <div class="lora-download">

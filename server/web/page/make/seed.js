@@ -2,7 +2,8 @@
 
 import { html } from "../lib/ui.js";
 import { IconButton } from "../parts/button.js";
-import { edit, edits, lastSeed, reset } from "../state/form.js";
+import { edit, lastSeed, read, reset } from "../state/form.js";
+import { NumberBox } from "./number-box.js";
 
 /** Large enough to never meet twice, small enough to read out. */
 const MOST = 2 ** 32;
@@ -10,26 +11,24 @@ const MOST = 2 ** 32;
 const drawn = () => Math.floor(Math.random() * MOST);
 
 export function SeedField({ id, field, invalid, described }) {
-  const seed = edits.value.seed ?? null;
+  const seed = read(field);
   const kept = seed !== null;
-  const type = ({ target }) => {
-    if (target.value === "") reset("seed");
-    else edit("seed", Number(target.value));
-  };
+  const placeholder = lastSeed.value === null ? "new for every picture" : `last: ${lastSeed.value}`;
   return html`
     <div class="seed">
-      <input
+      <${NumberBox}
         id=${id}
         name="seed"
-        type="number"
-        min="0"
-        step="1"
         aria-label=${field.title}
-        placeholder=${lastSeed.value === null ? "new for every picture" : `last: ${lastSeed.value}`}
-        value=${seed ?? ""}
+        placeholder=${placeholder}
+        value=${seed}
+        minimum=${field.minimum}
+        maximum=${field.maximum}
+        step="1"
+        nullable
         aria-invalid=${invalid}
         ...${described}
-        onInput=${type}
+        onChange=${(value) => (value === null ? reset("seed") : edit("seed", value))}
       />
       <${IconButton} icon="dice" label="Draw a seed" onClick=${() => edit("seed", drawn())} />
       <${IconButton}

@@ -2,10 +2,12 @@
 
 import { html } from "../lib/ui.js";
 import { edit, read } from "../state/form.js";
+import { NumberBox } from "./number-box.js";
 
-/** The two inputs. `id` and what describes them are for the first. */
+/** The two inputs. `id` and `name` are the box's. */
 export function Slider({
   id,
+  name,
   label,
   value,
   minimum,
@@ -14,33 +16,30 @@ export function Slider({
   invalid,
   described,
   onChange,
-  name,
 }) {
-  const take = (event) => {
-    const number = event.target.valueAsNumber;
-    if (!Number.isNaN(number)) onChange(number);
-  };
-  const limits = { min: minimum, max: maximum, step };
   return html`
     <div class="slider">
       <input
         type="range"
         aria-label=${label}
-        ...${limits}
+        min=${minimum}
+        max=${maximum}
+        step=${step}
         value=${value}
         ...${described}
-        onInput=${take}
+        onInput=${({ target }) => onChange(target.valueAsNumber)}
       />
-      <input
+      <${NumberBox}
         id=${id}
         name=${name}
-        type="number"
         aria-label=${`${label}, as a number`}
-        ...${limits}
         value=${value}
+        minimum=${minimum}
+        maximum=${maximum}
+        step=${step}
         aria-invalid=${invalid}
         ...${described}
-        onInput=${take}
+        onChange=${onChange}
       />
     </div>
   `;

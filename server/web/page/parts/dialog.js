@@ -61,21 +61,22 @@ export function Dialogs() {
 }
 
 /** Ask before something that cannot be undone. Whether the answer was yes. */
-export function confirmed({ title, text, action }) {
+export function confirmed({ title, text, action, icon = "trash", kind = "danger" }) {
   return new Promise((resolve) => {
     // Closed without an answer, it is no; what was resolved first counts.
-    openDialog(Question, { title, text, action, resolve, onClose: () => resolve(false) });
+    const onClose = () => resolve(false);
+    openDialog(Question, { title, text, action, icon, kind, resolve, onClose });
   });
 }
 
-function Question({ title, text, action, resolve, onClose }) {
+function Question({ title, text, action, icon, kind, resolve, onClose }) {
   const yes = () => {
     resolve(true);
     onClose();
   };
   const footer = html`
-    <${Button} onClick=${onClose} autofocus>Keep<//>
-    <${Button} kind="danger" icon="trash" onClick=${yes}>${action}<//>
+    <${Button} onClick=${onClose} autofocus>No<//>
+    <${Button} kind=${kind} icon=${icon} onClick=${yes}>${action}<//>
   `;
   return html`<${Dialog} title=${title} onClose=${onClose} footer=${footer}><p>${text}</p><//>`;
 }

@@ -14,7 +14,7 @@ export const isLive = ({ status }) => status === "queued" || status === "process
 
 /** What a job is called: by its prompt, as far as that is known. */
 export function titleOf(snapshot, params) {
-  const prompt = params?.prompt || snapshot.images[0]?.prompt;
+  const prompt = (params?.prompt || snapshot.images[0]?.prompt || "").trim();
   return prompt || (snapshot.kind === "download" ? "Download of a LoRA" : "Without words");
 }
 
@@ -58,7 +58,7 @@ export function shareOf(snapshot) {
 }
 
 /** The seconds that are left, `since` milliseconds after the snapshot was told; null: unknown. */
-export function secondsLeft(snapshot, since) {
+function secondsLeft(snapshot, since) {
   if (snapshot.eta_seconds === null || !isLive(snapshot)) return null;
   return Math.max(0, snapshot.eta_seconds - since / 1000);
 }

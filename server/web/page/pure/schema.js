@@ -12,6 +12,7 @@ const GROUPS = {
   width: "size",
   height: "size",
   num_images: "size",
+  scale: "size",
   seed: "size",
 };
 

@@ -1,7 +1,7 @@
 // What a form holds, as a request; and an image's recipe as what a form holds. Pure.
 
 /** Where a start image is given, these mean something, and else nothing. */
-const NEED_START = new Set(["strength", "mask_image"]);
+export const NEED_START = new Set(["strength", "mask_image"]);
 
 /** A field's value: what was chosen if it fits this model, else the default. */
 export function valueOf(field, edits) {
@@ -38,7 +38,8 @@ function inRange({ minimum = -Infinity, maximum = Infinity }, value) {
 /** The body of a request to a model: what differs from its defaults. */
 export function bodyOf(model, fields, edits) {
   const body = { model };
-  const hasStart = fields.some(({ name }) => name === "init_image" && edits[name]);
+  const start = fields.find(({ name }) => name === "init_image");
+  const hasStart = start !== undefined && valueOf(start, edits) !== null;
   for (const field of fields) {
     const value = valueOf(field, edits);
     if (NEED_START.has(field.name) && !hasStart && !field.required) continue;
@@ -67,7 +68,20 @@ function given(field, value) {
 }
 
 export function same(one, other) {
-  return JSON.stringify(one) === JSON.stringify(other);
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
+const GAPS = {
+  lines: "Say what the picture should show.",
+  text: "This is needed.",
+  image: "Give a picture.",
+};
+
+/** What a request must say and does not, by field. */
+export function gapsOf(fields, body) {
+  const isEmpty = (value) => value === null || (typeof value === "string" && !value.trim());
+  const gaps = fields.filter(({ name, required }) => required && isEmpty(body[name]));
+  return Object.fromEntries(gaps.map(({ name, control }) => [name, [GAPS[control] ?? GAPS.text]]));
 }
 
 /** The errors of a refusal by the field they belong to; what belongs to none is under "". */

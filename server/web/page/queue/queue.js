@@ -10,14 +10,19 @@ import { mayManage } from "../state/session.js";
 import { trying } from "../state/toasts.js";
 import { Row } from "./row.js";
 
+/** Milliseconds between two looks at the numbers: others pause and cancel, too. */
+const PAUSE = 1500;
+
 /** Of a long queue so many rows are shown. */
 const MOST = 200;
 
 export function QueueView() {
-  const changed = `${live.value.length} ${ended.value.length}`;
   useEffect(() => {
     trying(refreshQueue);
-  }, [changed]);
+    // A server that is away is told of elsewhere: no message every other second.
+    const timer = setInterval(() => refreshQueue().catch(() => {}), PAUSE);
+    return () => clearInterval(timer);
+  }, []);
   const numbers = queue.value;
   return html`
     <div class="page">

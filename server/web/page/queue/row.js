@@ -6,12 +6,12 @@ import { isLive, leftOf, phaseOf, shareOf, titleOf } from "../pure/phase.js";
 import { Progress } from "../parts/progress.js";
 import { detail, entryOf, now } from "../state/jobs.js";
 import { linkToImage } from "../state/route.js";
-import { Action } from "../watch/action.js";
+import { RowAction } from "../watch/action.js";
 
 export function Row({ id }) {
   const { snapshot, at, params } = entryOf(id).value;
   useEffect(() => {
-    detail(id).catch(() => {}); // it may be gone again: then its row is, too
+    detail(id).catch(() => {}); // without what was asked for the row has no words, and works
   }, [id]);
   const title = titleOf(snapshot, params);
   return html`
@@ -22,11 +22,13 @@ export function Row({ id }) {
         <p class="muted">
           ${phaseOf(snapshot)} · ${snapshot.model ?? "LoRA"} · ${timeOf(snapshot, at)}
         </p>
-        ${snapshot.status === "processing" &&
-        html`<${Progress} share=${shareOf(snapshot)} label=${`Progress: ${title}`} />`}
+        ${
+          snapshot.status === "processing" &&
+          html`<${Progress} share=${shareOf(snapshot)} label=${`Progress: ${title}`} />`
+        }
         ${snapshot.error && html`<p class="error">${snapshot.error.message}</p>`}
       </div>
-      <${Action} snapshot=${snapshot} title=${title} />
+      <${RowAction} snapshot=${snapshot} title=${title} />
     </li>
   `;
 }
@@ -42,6 +44,6 @@ function First({ image, title }) {
 
 /** How long it will take where anybody can tell, else since when it has waited or ended. */
 function timeOf(snapshot, at) {
-  if (!isLive(snapshot)) return ago(snapshot.finished_at ?? snapshot.created_at);
-  return leftOf(snapshot, now.value - at) || ago(snapshot.created_at);
+  if (!isLive(snapshot)) return ago(snapshot.finished_at ?? snapshot.created_at, now.value);
+  return leftOf(snapshot, now.value - at) || ago(snapshot.created_at, now.value);
 }

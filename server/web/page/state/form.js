@@ -4,7 +4,7 @@ import { get, post } from "../lib/api.js";
 import { kept } from "../lib/kept.js";
 import { batch, computed, effect, signal } from "../lib/ui.js";
 import { fieldsOf } from "../pure/schema.js";
-import { bodyOf, editsOf, errorsByField, valueOf } from "../pure/values.js";
+import { bodyOf, editsOf, errorsByField, gapsOf, valueOf } from "../pure/values.js";
 import { note } from "./jobs.js";
 import { choose, modelId } from "./models.js";
 import { tell } from "./toasts.js";
@@ -31,20 +31,28 @@ effect(() => {
 });
 
 async function loadSchema(id) {
+  const json = await fetchSchema(id);
+  if (modelId.peek() === id) show(id, json);
+}
+
+async function fetchSchema(id) {
   const path = `/api/models/${encodeURIComponent(id)}/schema`;
   const json = schemas.get(id) ?? (await get(path));
   schemas.set(id, json);
-  if (modelId.peek() !== id) return;
+  return json;
+}
+
+function show(id, json) {
   batch(() => {
+    if (schema.peek()?.id !== id) errors.value = {};
     schema.value = { id, json };
-    errors.value = {};
   });
 }
 
-/** The schemas name the LoRAs that there are: when those change, it is asked for anew. */
-export function forgetSchemas() {
+/** The schemas name the LoRAs that there are, and the server may be another one: ask anew. */
+export async function forgetSchemas() {
   schemas.clear();
-  return loadSchema(modelId.peek());
+  if (modelId.peek()) await loadSchema(modelId.peek());
 }
 
 export const read = (field) => valueOf(field, edits.value);
@@ -70,11 +78,14 @@ export function resetAll() {
   });
 }
 
-/** Fill the form with an image's recipe. */
+/** Fill the form with an image's recipe. Nothing changes where its model is gone. */
 export async function adopt(image) {
-  choose(image.model);
-  await loadSchema(image.model);
-  edits.value = editsOf(image, fields.value);
+  const json = await fetchSchema(image.model);
+  batch(() => {
+    choose(image.model);
+    show(image.model, json);
+    edits.value = editsOf(image, fields.value);
+  });
 }
 
 /** Begin with an image of the gallery. */
@@ -85,12 +96,12 @@ export function beginWith(image) {
 /** Ask for what the form says. The job's id; null if it was refused, and the fields say why. */
 export async function submit() {
   const body = bodyOf(schema.value.id, fields.value, edits.value);
-  errors.value = {};
+  errors.value = gapsOf(fields.value, body);
+  if (Object.keys(errors.value).length) return null;
   try {
     const accepted = await post("/api/generate", body);
-    accepted.warnings.forEach((warning) => tell(warning));
-    note(accepted.job_id, (params) => {
-      lastSeed.value = params.seed;
+    note(accepted.job_id).then((params) => {
+      if (params) lastSeed.value = params.seed;
     });
     return accepted.job_id;
   } catch (problem) {
@@ -102,10 +113,9 @@ export async function submit() {
 }
 
 function withoutFiles(values) {
-  const text = (value) => JSON.stringify(value) ?? "";
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => !text(value).includes("data:image/")),
-  );
+  const isFile = (value) => typeof value === "string" && value.startsWith("data:");
+  const holdsFile = (value) => (Array.isArray(value) ? value.some(isFile) : isFile(value));
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => !holdsFile(value)));
 }
 
 function without(values, name) {

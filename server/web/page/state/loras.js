@@ -33,7 +33,7 @@ export async function more(q) {
   const round = asking;
   const { loras, cursor } = found.value;
   const page = await get("/api/loras", { model: modelId.value, q, limit: SIZE, cursor });
-  if (round === asking) show([...loras, ...page.loras], page);
+  if (round === asking && cursor === found.value.cursor) show([...loras, ...page.loras], page);
 }
 
 function show(loras, { total, next_cursor: cursor }) {

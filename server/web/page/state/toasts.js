@@ -10,6 +10,7 @@ export const toasts = signal([]);
 let count = 0;
 
 export function tell(text, kind = "info") {
+  if (toasts.peek().some((toast) => toast.text === text)) return;
   count += 1;
   const id = count;
   toasts.value = [...toasts.value.slice(1 - MOST), { id, text, kind }];

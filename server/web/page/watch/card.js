@@ -1,19 +1,19 @@
 // One job: its picture so far, how far it is, and what can be done about it.
 
-import { html, useEffect } from "../lib/ui.js";
+import { html, useEffect, useSignal } from "../lib/ui.js";
 import { ago } from "../pure/format.js";
 import { isLive, leftOf, phaseOf, shareOf, titleOf } from "../pure/phase.js";
 import { Icon } from "../parts/icon.js";
 import { Progress } from "../parts/progress.js";
 import { detail, entryOf, now } from "../state/jobs.js";
 import { models } from "../state/models.js";
-import { look } from "../state/route.js";
-import { Action } from "./action.js";
+import { look, meansNewTab } from "../state/route.js";
+import { CardAction } from "./action.js";
 
 export function Card({ id }) {
   const { snapshot, at, params } = entryOf(id).value;
   useEffect(() => {
-    // The stream does not tell what was asked for. A job may be gone again: then its card is, too.
+    // The stream does not tell what was asked for. Without it the card has no words, and works.
     detail(id).catch(() => {});
   }, [id]);
   const isDownload = snapshot.kind === "download";
@@ -27,7 +27,7 @@ export function Card({ id }) {
         <p class="card-phase">
           <span>${phaseOf(snapshot)}</span>
           <span class="muted">
-            ${running ? leftOf(snapshot, now.value - at) : ago(snapshot.finished_at ?? snapshot.created_at)}
+            ${running ? leftOf(snapshot, now.value - at) : ago(endOf(snapshot), now.value)}
           </span>
         </p>
         ${running && html`<${Progress} share=${shareOf(snapshot)} label=${`Progress: ${title}`} />`}
@@ -35,19 +35,23 @@ export function Card({ id }) {
         ${snapshot.warnings.map((warning) => html`<p class="warning">${warning}</p>`)}
         <p class="card-end muted">
           <span>${modelTitle(snapshot.model)}</span>
-          ${snapshot.status !== "completed" &&
-          html`<${Action} snapshot=${snapshot} title=${title} />`}
+          <${CardAction} snapshot=${snapshot} title=${title} />
         </p>
       </div>
     </article>
   `;
 }
 
+const endOf = ({ finished_at: end, created_at: beginning }) => end ?? beginning;
+
 /** What is finished, and what develops beside it. */
 function Pictures({ snapshot, params, title }) {
   const { images, preview, num_images: count } = snapshot;
   const developing = isLive(snapshot) && images.length < count;
-  if (!developing && !images.length) return null;
+  if (!developing && !images.length) {
+    const isDeleted = snapshot.status === "completed";
+    return isDeleted && html`<p class="card-gone muted">Its picture was deleted.</p>`;
+  }
   const shape = `${params?.width ?? 1} / ${params?.height ?? 1}`;
   return html`
     <div class="card-pictures" data-count=${Math.min(images.length + (developing ? 1 : 0), 3)}>
@@ -58,7 +62,10 @@ function Pictures({ snapshot, params, title }) {
 }
 
 function Finished({ image }) {
+  const gone = useSignal(false);
+  if (gone.value) return html`<p class="card-gone muted">This picture was deleted.</p>`;
   const open = (event) => {
+    if (meansNewTab(event)) return;
     event.preventDefault();
     look(image.filename);
   };
@@ -69,6 +76,7 @@ function Finished({ image }) {
         alt=${image.prompt || image.filename}
         width=${image.width}
         height=${image.height}
+        onError=${() => (gone.value = true)}
       />
     </a>
   `;
