@@ -50,12 +50,12 @@ class ImagePage:
 class Filters:
     """Which images a page shows: `query` words all in the prompt or the model, `model` an id,
     `loras` ids of which the recipe has one, `prompt` words all in the prompt; with `firsts` of each
-    job only the first image. With `dialect`, `query` and `model` mean models as the clients of
-    that API name them."""
+    job only the first image. None does not filter; no ids at all are no image's. With `dialect`,
+    `query` and `model` mean models as the clients of that API name them."""
 
     query: str | None = None
     model: str | None = None
-    loras: tuple[str, ...] = ()
+    loras: tuple[str, ...] | None = None
     prompt: str | None = None
     firsts: bool = False
     dialect: str | None = None
@@ -70,7 +70,7 @@ class Filters:
             found += [_says(word, named) for word in self.query.split()]
         if self.model:
             found.append(named == self.model)
-        if self.loras:
+        if self.loras is not None:
             found.append(_uses_lora(self.loras))
         if self.prompt:
             found.append(images.c.id.in_(_search(self.prompt, "prompt")))

@@ -12,7 +12,6 @@ from server.errors import ModelNotFound
 from server.facets import Facets, Use
 from server.gallery import Filters, Gallery, ImagePage
 from server.lora_errors import LoraNotFound
-from server.loras.record import LoraRecord
 from server.loras.registry import LoraRegistry
 from server.records import ImageRecord
 
@@ -58,7 +57,7 @@ class Pictures:
         likewise, of the prompt alone; `lora` is any name of a LoRA, or the id of one that is gone;
         with `firsts` of each job only the first image. With `dialect`, `q` and `model` mean models
         as that API's clients name them, a word of `q` any part of such a name."""
-        loras = await asyncio.to_thread(self._lora_ids, lora) if lora else ()
+        loras = await asyncio.to_thread(self._lora_ids, lora) if lora else None
         wanted = self._card_id(model) if dialect is None else model
         filters = Filters(q, wanted, loras, prompt, firsts, dialect)
         return await asyncio.to_thread(
@@ -127,7 +126,7 @@ class Pictures:
         await asyncio.to_thread(self._gallery.delete, filename)
 
     def _lora_uses(self) -> list[LoraUse]:
-        holders = self._holders()
+        holders = self._loras.by_recipe_id()
         counts: Counter[str] = Counter()
         for use in self._facets.loras():
             holder = holders.get(use.id)
@@ -139,17 +138,9 @@ class Pictures:
     def _lora_ids(self, name: str) -> tuple[str, ...]:
         """What recipes may call the LoRA of this name; the name itself if there is none."""
         try:
-            wanted = self._loras.find(name).id
+            return self._loras.recipe_ids(name)
         except LoraNotFound:
             return (name,)
-        return tuple(told for told, record in self._holders().items() if record.id == wanted)
-
-    def _holders(self) -> dict[str, LoraRecord]:
-        """The LoRAs by what recipes may call them: their ids, and those that they had before more
-        was known of them."""
-        records = self._loras.records()
-        former = {alias: record for record in records for alias in record.aliases}
-        return former | {record.id: record for record in records}
 
     def _card_id(self, name: str | None) -> str | None:
         try:

@@ -71,6 +71,22 @@ class LoraIndex:
             return matches[0]
         raise LoraNotFound(_several(name, matches) if matches else self._none(name))
 
+    def recipe_ids(self, name: str) -> tuple[str, ...]:
+        """What recipes may call the LoRA of this name: its id is among them.
+
+        Raises:
+            LoraNotFound: see `find`.
+        """
+        wanted = self.find(name).record
+        return tuple(told for told, record in self.by_recipe_id().items() if record is wanted)
+
+    def by_recipe_id(self) -> dict[str, LoraRecord]:
+        """The LoRAs by what recipes may call them: their ids, and those that they had before more
+        was known of them. A name that is now the id of another LoRA means that one."""
+        records = [lora.record for lora in self.loras]
+        former = {alias: record for record in records for alias in record.aliases}
+        return former | {record.id: record for record in records}
+
     def of_contents(self, autov3: str) -> Lora | None:
         """The LoRA with these tensors."""
         return self._by_contents.get(autov3)

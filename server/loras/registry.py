@@ -141,6 +141,18 @@ class LoraRegistry:
         """
         return self._index.find(name).record
 
+    def recipe_ids(self, name: str) -> tuple[str, ...]:
+        """What recipes may call the LoRA of this name: its id is among them.
+
+        Raises:
+            LoraNotFound: see `find`.
+        """
+        return self._index.recipe_ids(name)
+
+    def by_recipe_id(self) -> dict[str, LoraRecord]:
+        """The LoRAs by what recipes may call them, see `LoraIndex.by_recipe_id`."""
+        return self._index.by_recipe_id()
+
     def records(self) -> list[LoraRecord]:
         """All LoRAs by name, also those that no model can use."""
         return [lora.record for lora in self._index.loras]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
+
+import pytest
 
 from server.catalog import ModelCatalog
 from server.config import Settings
@@ -93,6 +96,50 @@ async def test_a_lora_is_one_whatever_it_was_called_when_images_were_made(
         LoraUse(neon.id, "a neon sign", 1),
     ]
     assert totals == [use.images for use in uses], "the filter finds what was counted"
+
+
+async def test_a_lora_that_gets_another_id_meanwhile_shows_no_other_images(
+    store: JobStore,
+    gallery: Gallery,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lora(tmp_path / "loras" / "x.safetensors", seed=1)
+    add_image(store, gallery)
+    async with registry(tmp_path) as found:
+        shown = pictures(gallery, database, found)
+        unknown, before = found.find("x"), found._index
+        add_with_loras(store, gallery, [unknown.id])
+        await found.note_civitai(unknown.sha256, VERSION)
+        after = found._index
+        for name in (unknown.id, "x", "x.safetensors", "X"):
+            looks = chain([before], repeat(after))
+            with monkeypatch.context() as changing:
+                changing.setattr(
+                    LoraRegistry,
+                    "_index",
+                    property(lambda _, looks=looks: next(looks)),
+                    raising=False,
+                )
+                assert (await shown.page(limit=1, lora=name)).total == 1
+
+
+async def test_a_file_that_is_called_like_another_lora_is_not_that_one(
+    store: JobStore, gallery: Gallery, database: Database, tmp_path: Path
+) -> None:
+    lora(tmp_path / "loras" / "x.safetensors", seed=1)
+    async with registry(tmp_path) as found:
+        await found.note_civitai(found.find("x").sha256, VERSION)
+        lora(tmp_path / "loras" / "civitai_5.safetensors", seed=2)
+        await found.rescan()
+        shown = pictures(gallery, database, found)
+        other = found.find("civitai_5.safetensors")
+        for lora_id in ("civitai_5", "civitai_5", other.id):
+            add_with_loras(store, gallery, [lora_id])
+        names = ("civitai_5", "x", "civitai_5.safetensors", other.id)
+        totals = [(await shown.page(limit=1, lora=name)).total for name in names]
+    assert totals == [2, 2, 1, 1]
 
 
 async def test_no_more_loras_than_a_page_can_show(

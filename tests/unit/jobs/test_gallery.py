@@ -178,6 +178,12 @@ def test_filters_by_model_and_by_lora(store: JobStore, gallery: Gallery) -> None
     assert gallery.page(Filters(loras=("civitai_1",)), limit=10).total == 0
 
 
+def test_none_of_no_ids_is_no_image_and_not_all(store: JobStore, gallery: Gallery) -> None:
+    add_image(store, gallery)
+    assert gallery.page(Filters(loras=()), limit=10).total == 0
+    assert gallery.page(Filters(loras=None), limit=10).total == 1
+
+
 def test_what_came_after_a_row_comes_oldest_first(store: JobStore, gallery: Gallery) -> None:
     assert gallery.newest_id() == 0
     ids = [add_image(store, gallery).id for _ in range(4)]
