@@ -119,6 +119,14 @@ class ModelCatalog:
                 f"Known models: {', '.join(self._plugins.cards)}."
             ) from None
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Every name of the model of this name, its id first; the name alone if there is none."""
+        card_id = self._names.get(name)
+        if card_id is None:
+            return (name,)
+        others = (other for other, meant in self._names.items() if meant == card_id != other)
+        return (card_id, *others)
+
     def schema(self, name: str, *, lasting: bool = False) -> dict[str, Any]:
         """The JSON Schema (draft 2020-12) of requests to this model.
 

@@ -24,15 +24,14 @@ class Facets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def models(self, most: int) -> list[Use]:
-        """The models that most images were made with, at most `most`; those of as many by id.
+    def models(self) -> list[Use]:
+        """All models that images were made with, in no order. One may have several ids, when what
+        was its id has become another name of it, so that whoever knows them counts on.
 
         Raises:
             DatabaseUnavailable
         """
-        count = func.count()
-        query = select(images.c.model, count).group_by(images.c.model)
-        return self._uses(query.order_by(count.desc(), images.c.model).limit(most))
+        return self._uses(select(images.c.model, func.count()).group_by(images.c.model))
 
     def loras(self) -> list[Use]:
         """All LoRAs that images were made with, in no order. One may have several ids, from when

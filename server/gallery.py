@@ -48,13 +48,14 @@ class ImagePage:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which images a page shows: `query` words all in the prompt or the model, `model` an id,
-    `loras` ids of which the recipe has one, `prompt` words all in the prompt; with `firsts` of each
-    job only the first image. None does not filter; no ids at all are no image's. With `dialect`,
-    `query` and `model` mean models as the clients of that API name them."""
+    """Which images a page shows: `query` words all in the prompt or the model, `models` ids
+    of which the image has one, `loras` ids of which the recipe has one, `prompt` words all in the
+    prompt; with `firsts` of each job only the first image. None does not filter; no ids at all are
+    no image's. With `dialect`, `query` and `models` mean models as the clients of that API name
+    them."""
 
     query: str | None = None
-    model: str | None = None
+    models: tuple[str, ...] | None = None
     loras: tuple[str, ...] | None = None
     prompt: str | None = None
     firsts: bool = False
@@ -68,8 +69,8 @@ class Filters:
             found.append(images.c.id.in_(_search(self.query)))
         elif self.query:
             found += [_says(word, named) for word in self.query.split()]
-        if self.model:
-            found.append(named == self.model)
+        if self.models is not None:
+            found.append(named.in_(self.models))
         if self.loras is not None:
             found.append(_uses_lora(self.loras))
         if self.prompt:

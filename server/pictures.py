@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.catalog import ModelCatalog
-from server.errors import ModelNotFound
 from server.facets import Facets, Use
 from server.gallery import Filters, Gallery, ImagePage
 from server.lora_errors import LoraNotFound
@@ -54,23 +53,26 @@ class Pictures:
         dialect: str | None = None,
     ) -> ImagePage:
         """Images, newest first. `q`: every word begins a word of the prompt or the model; `prompt`
-        likewise, of the prompt alone; `lora` is any name of a LoRA, or the id of one that is gone;
-        with `firsts` of each job only the first image. With `dialect`, `q` and `model` mean models
-        as that API's clients name them, a word of `q` any part of such a name."""
+        likewise, of the prompt alone; `model` and `lora` are any name of one, or the id of one that
+        is gone; with `firsts` of each job only the first image. With `dialect`, `q` and `model`
+        mean models as that API's clients name them, a word of `q` any part of such a name."""
         loras = await asyncio.to_thread(self._lora_ids, lora) if lora else None
-        wanted = self._card_id(model) if dialect is None else model
-        filters = Filters(q, wanted, loras, prompt, firsts, dialect)
+        models = None
+        if model:
+            models = self._catalog.names(model) if dialect is None else (model,)
+        filters = Filters(q, models, loras, prompt, firsts, dialect)
         return await asyncio.to_thread(
             self._gallery.page, filters, limit=limit, offset=offset, cursor=cursor
         )
 
     async def models(self) -> list[Use]:
-        """The models that images were made with, most used first, at most `MOST_FACETS`.
+        """The models that images were made with, most used first, at most `MOST_FACETS`; `page`
+        with the id of one finds as many images.
 
         Raises:
             DatabaseUnavailable
         """
-        return await asyncio.to_thread(self._facets.models, MOST_FACETS)
+        return await asyncio.to_thread(self._model_uses)
 
     async def loras(self) -> list[LoraUse]:
         """The LoRAs that images were made with, most used first, at most `MOST_FACETS`; `page` with
@@ -125,13 +127,19 @@ class Pictures:
         """
         await asyncio.to_thread(self._gallery.delete, filename)
 
+    def _model_uses(self) -> list[Use]:
+        counts: Counter[str] = Counter()
+        for use in self._facets.models():
+            counts[self._catalog.names(use.id)[0]] += use.images
+        return [Use(model, count) for model, count in _most_used(counts)]
+
     def _lora_uses(self) -> list[LoraUse]:
         holders = self._loras.by_recipe_id()
         counts: Counter[str] = Counter()
         for use in self._facets.loras():
             holder = holders.get(use.id)
             counts[use.id if holder is None else holder.id] += use.images
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_FACETS]
+        ranked = _most_used(counts)
         names = {lora_id: holders[lora_id].name for lora_id, _ in ranked if lora_id in holders}
         return [LoraUse(lora_id, names.get(lora_id), count) for lora_id, count in ranked]
 
@@ -142,8 +150,7 @@ class Pictures:
         except LoraNotFound:
             return (name,)
 
-    def _card_id(self, name: str | None) -> str | None:
-        try:
-            return None if name is None else self._catalog.find(name)[1].id
-        except ModelNotFound:
-            return name  # images of a model that is not installed any more
+
+def _most_used(counts: Counter[str]) -> list[tuple[str, int]]:
+    """The first `MOST_FACETS`; those of as many images by id."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_FACETS]

@@ -41,20 +41,50 @@ def pictures(gallery: Gallery, database: Database, loras: LoraRegistry) -> Pictu
     return Pictures(gallery, Facets(database), catalog, loras)
 
 
-def test_models_are_counted_most_used_first_without_deleted_images(
-    store: JobStore, gallery: Gallery, database: Database
+async def test_models_are_counted_most_used_first_without_deleted_images(
+    store: JobStore, gallery: Gallery, database: Database, tmp_path: Path
 ) -> None:
-    facets = Facets(database)
-    assert facets.models(10) == []
+    assert Facets(database).models() == []
     for model in ("oak", "elm", "oak", "fir", "ash"):
         add_image(store, gallery, model=model)
     for model in ("birch", "ash", "ash"):
         gallery.delete(add_image(store, gallery, model=model).filename)
-    everything = [Use("oak", 2), Use("ash", 1), Use("elm", 1), Use("fir", 1)]
-    assert facets.models(10) == everything
-    assert facets.models(2) == everything[:2]
-    for use in everything:
-        assert gallery.page(Filters(model=use.id), limit=10).total == use.images
+    async with registry(tmp_path) as found:
+        shown = pictures(gallery, database, found)
+        uses = await shown.models()
+        totals = [(await shown.page(limit=1, model=use.id)).total for use in uses]
+    assert uses == [Use("oak", 2), Use("ash", 1), Use("elm", 1), Use("fir", 1)]
+    assert totals == [use.images for use in uses], "the filter finds what was counted"
+
+
+async def test_a_model_is_one_whichever_of_its_names_was_its_id(
+    store: JobStore, gallery: Gallery, database: Database, tmp_path: Path
+) -> None:
+    for model in ("flux-1", "colours", "flux-dev", "gone", "colours", "flux"):
+        add_image(store, gallery, model=model)
+    async with registry(tmp_path) as found:
+        shown = pictures(gallery, database, found)
+        uses = await shown.models()
+        names = ("flux-dev", "flux-1", "flux", "colours", "gone", "never seen")
+        totals = {name: (await shown.page(limit=1, model=name)).total for name in names}
+    assert uses == [Use("flux-dev", 3), Use("colours", 2), Use("gone", 1)]
+    several = dict.fromkeys(names[:3], 3)
+    assert totals == {**several, "colours": 2, "gone": 1, "never seen": 0}
+
+
+async def test_no_more_models_than_a_page_can_show(
+    store: JobStore,
+    gallery: Gallery,
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.pictures.MOST_FACETS", 2)
+    for model in ("oak", "flux-1", "elm", "oak", "flux-dev"):
+        add_image(store, gallery, model=model)
+    async with registry(tmp_path) as found:
+        uses = await pictures(gallery, database, found).models()
+    assert uses == [Use("flux-dev", 2), Use("oak", 2)], "they are cut off when all are counted"
 
 
 def test_loras_are_counted_once_an_image_without_deleted_images(

@@ -173,15 +173,16 @@ def test_search_forgets_deleted_images(store: JobStore, gallery: Gallery) -> Non
 def test_filters_by_model_and_by_lora(store: JobStore, gallery: Gallery) -> None:
     add_image(store, gallery)
     other = add_image(store, gallery, model="other")
-    page = gallery.page(Filters(model="other"), limit=10)
+    page = gallery.page(Filters(models=("other",)), limit=10)
     assert [image.filename for image in page.images] == [other.filename]
     assert gallery.page(Filters(loras=("civitai_1",)), limit=10).total == 0
 
 
 def test_none_of_no_ids_is_no_image_and_not_all(store: JobStore, gallery: Gallery) -> None:
     add_image(store, gallery)
-    assert gallery.page(Filters(loras=()), limit=10).total == 0
-    assert gallery.page(Filters(loras=None), limit=10).total == 1
+    for filters in (Filters(loras=()), Filters(models=())):
+        assert gallery.page(filters, limit=10).total == 0
+    assert gallery.page(Filters(models=None, loras=None), limit=10).total == 1
 
 
 def test_what_came_after_a_row_comes_oldest_first(store: JobStore, gallery: Gallery) -> None:
@@ -268,6 +269,7 @@ def test_an_api_finds_models_by_the_names_of_its_clients(
     theirs = store.create(new_job(origin=Origin("other", model="their-name")))
     gallery.add(new_image(theirs, prompt="a red house"), store.begin(theirs.id).attempt, PNG, WEBP)
     add_image(store, gallery, "a blue house")
-    page = gallery.page(Filters(query, model, dialect="other"), limit=10)
+    models = None if model is None else (model,)
+    page = gallery.page(Filters(query, models, dialect="other"), limit=10)
     assert sorted(image.recipe["prompt"] for image in page.images) == found
     assert page.total == len(found)
