@@ -39,7 +39,8 @@ class Machine:
 
     def note(self, message: DeviceMemory) -> None:
         """A worker's word."""
-        self._device = Space(message.total, message.free) if message.total else None
+        free, total = message.free, message.total
+        self._device = None if free is None or total is None else Space(total, free)
 
     def memory(self) -> Space | None:
         """This machine's memory, or that of the container or service which the server is limited

@@ -161,11 +161,11 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """Bytes of the device's memory: `free` is what the worker could still take. Zeros where nobody
+    """Bytes of the device's memory: `free` is what the worker could still take. None where nobody
     knows."""
 
-    free: int
-    total: int
+    free: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class WorkerProcess:
         else:
             log.warning("worker %d ended with code %s", self.pid, code)
             # One that ends in order has said what is free without its models.
-            self._listener(DeviceMemory(0, 0))
+            self._listener(DeviceMemory())
         self.alive = False
         for model in self._resident:
             self._listener(ModelState(model, "unloaded"))

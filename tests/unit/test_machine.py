@@ -29,7 +29,7 @@ def test_the_device_is_as_the_worker_said_last(machine: Machine) -> None:
     machine.note(DeviceMemory(free=30, total=80))
     machine.note(DeviceMemory(free=20, total=80))
     assert machine.device_memory == Space(total=80, free=20)
-    machine.note(DeviceMemory(0, 0))
+    machine.note(DeviceMemory())
     assert machine.device_memory is None, "the worker was lost"
 
 

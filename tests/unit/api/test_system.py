@@ -46,7 +46,7 @@ def test_the_devices_memory_is_as_the_worker_told(server: LiveServer) -> None:
     told = server.client.get("/api/system").json()
     assert told["device_memory"] == {"total_bytes": 24, "free_bytes": 3}
     conform(server, "System", told)
-    server.service._note(DeviceMemory(0, 0))
+    server.service._note(DeviceMemory())
     assert server.client.get("/api/system").json()["device_memory"] is None
 
 

@@ -99,7 +99,7 @@ async def test_tasks_run_one_after_the_other_in_one_process() -> None:
         with pytest.raises(WorkerLost) as caught:
             await collect(running, task("exit at step 2"), 5)
         assert caught.value.started
-        assert heard[-2:] == [DeviceMemory(0, 0), ModelState("colours", "unloaded")]
+        assert heard[-2:] == [DeviceMemory(), ModelState("colours", "unloaded")]
         assert isinstance((await collect(running, task(), 6))[-1], TaskFinished)
 
 

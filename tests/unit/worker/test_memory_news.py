@@ -51,6 +51,28 @@ def test_other_messages_are_only_passed_on(
     assert sent == [message]
 
 
+def test_what_is_as_it_was_is_not_told_again(
+    sent: list[WorkerMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([Memory(90, 100), Memory(90, 100), Memory(80, 100), Memory(90, 100)])
+    monkeypatch.setattr(memory, "of_device", lambda name: next(found))
+    news, loaded = MemoryNews(sent.append, "cuda:1"), ModelState("colours", "loaded")
+    news(loaded)
+    news.tell()  # the command that loaded it has ended
+    assert sent == [loaded, DeviceMemory(free=90, total=100)]
+    news.tell()
+    news.tell()
+    assert sent[2:] == [DeviceMemory(free=80, total=100), DeviceMemory(free=90, total=100)]
+
+
+def test_a_system_that_does_not_tell_is_not_one_without_memory(
+    sent: list[WorkerMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "of_device", lambda name: Memory(0, 0))
+    MemoryNews(sent.append, "cpu").tell()
+    assert sent == [DeviceMemory(None, None)]
+
+
 def test_a_device_that_refuses_to_tell_ends_nothing(
     sent: list[WorkerMessage], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -59,6 +81,6 @@ def test_a_device_that_refuses_to_tell_ends_nothing(
 
     monkeypatch.setattr(memory, "of_device", broken)
     MemoryNews(sent.append, "cuda:1").tell()
-    assert sent == [DeviceMemory(0, 0)]
+    assert sent == [DeviceMemory(None, None)]
     assert "The memory of cuda:1 cannot be told" in caplog.text
     assert "illegal memory access" in caplog.text

@@ -24,6 +24,14 @@ from tests.unit.worker.processes import JOB, task, worker
 COLOURS = {"plugin_folder": str(PLUGINS)}
 NOISY = Path(__file__).parent / "noisy.py"
 
+#: A plugin that lets the worker find less memory at each look.
+SHRINKING = """
+from itertools import count
+from server.worker import memory
+free = count(10**9, -1)
+memory.of_device = lambda name: memory.Memory(next(free), 10**9)
+"""
+
 #: Seconds after which a worker that should have ended counts as stuck.
 PATIENCE = 60
 
@@ -38,9 +46,22 @@ def test_commands_run_in_order_and_failures_do_not_end_the_worker() -> None:
         process.send(UnloadModel("colours"))
         told = process.until(ModelState)
         assert told[-1] == ModelState("colours", "unloaded")
-        assert [type(message) for message in told[:-1]] == [DeviceMemory], "the job has ended"
-        memory = process.next()
-        assert isinstance(memory, DeviceMemory) and 0 < memory.free <= memory.total
+        assert {type(message) for message in told[:-1]} <= {DeviceMemory}, "the job has ended"
+
+
+def test_what_is_free_is_told_when_a_model_came_or_went_and_a_command_ended(
+    tmp_path: Path,
+) -> None:
+    folder = fill_folder(tmp_path / "plugins", *PLUGINS.glob("*.py"))
+    (folder / "shrinking.py").write_text(SHRINKING)
+    with worker(plugin_folder=str(folder), keep_alive=0) as process:
+        process.send(LoadModel("colours", weights_at()))
+        loading, loaded, *memory = (process.next() for _ in range(4))
+        assert isinstance(loading, ModelState) and isinstance(loaded, ModelState)
+        assert [type(message) for message in memory] == [DeviceMemory, DeviceMemory]
+        process.run(task("colours"))
+        rest = process.rest()
+    assert [type(message) for message in rest] == [DeviceMemory, ModelState, DeviceMemory]
 
 
 def test_what_a_plugin_prints_is_a_log_line_and_not_the_protocol(tmp_path: Path) -> None:
@@ -91,9 +112,7 @@ def test_keep_alive_zero_ends_the_worker_after_its_first_job() -> None:
         assert process.until(ModelState)[-1] == ModelState("colours", "loading")
         assert process.until(ModelState)[-1] == ModelState("colours", "loaded")
         assert isinstance(process.run(task("colours"))[-1], TaskFinished)
-        rest = process.rest()
-        assert ModelState("colours", "unloaded") in rest
-        assert isinstance(rest[-1], DeviceMemory), "its last word is of the memory it frees"
+        assert ModelState("colours", "unloaded") in process.rest()
         assert process.process.wait(PATIENCE) == 0
 
 
