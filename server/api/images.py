@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -24,6 +25,15 @@ from server.http.access import needs, serves_image
 from server.http.files import immutable_file
 from server.http.routes import router as guarded_router
 from server.records import image_object
+
+
+class _ImageNameConvertor(StringConvertor):
+    """Any name but that of the list beside the images: no method is to take it for an image."""
+
+    regex = "(?!facets$)[^/]+"
+
+
+register_url_convertor("image_name", _ImageNameConvertor())
 
 router = guarded_router(tags=["gallery"])
 
@@ -63,7 +73,6 @@ async def list_images(
     )
 
 
-# Before the images themselves: its path looks like one of theirs.
 @router.get(
     "/api/images/facets",
     summary="What to filter by",
@@ -83,7 +92,7 @@ async def list_facets(service: Service) -> JSONResponse:
 
 
 @router.get(
-    "/api/images/{filename}",
+    "/api/images/{filename:image_name}",
     summary="An image",
     response_class=Response,
     responses={
@@ -91,7 +100,7 @@ async def list_facets(service: Service) -> JSONResponse:
         **FILE_REFUSALS,
     },
 )
-@router.head("/api/images/{filename}", include_in_schema=False)
+@router.head("/api/images/{filename:image_name}", include_in_schema=False)
 @serves_image
 async def show_image(request: Request, service: Service, filename: ImageName) -> Response:
     """Serves the full-size image. It never changes: cache it for good. Understands `Range` and
@@ -119,7 +128,7 @@ async def show_thumb(request: Request, service: Service, filename: ImageName) ->
 
 
 @router.delete(
-    "/api/images/{filename}",
+    "/api/images/{filename:image_name}",
     status_code=204,
     summary="Delete an image",
     responses={204: {"description": "The image is gone."}, **refusals(ImageNotFound)},

@@ -72,7 +72,7 @@ class Metrics:
     def count_request(self, scope: Scope, status: int) -> None:
         """Note an answer. Labels are ours, never the client's words: those have no bound."""
         method = scope["method"] if scope["method"] in METHODS else "other"
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = getattr(scope.get("route"), "path_format", "unmatched")
         self._requests.labels(method, route, str(status)).inc()
 
     def observe_job(self, snapshot: JobSnapshot) -> None:

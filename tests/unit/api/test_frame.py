@@ -40,14 +40,21 @@ def test_of_a_long_path_only_the_beginning_is_said_again(server: LiveServer) -> 
         ("PUT", "/api/jobs/x", "GET, DELETE"),
         ("GET", "/api/generate", "POST"),
         ("POST", "/api/images/x", "GET, HEAD, DELETE"),
+        ("POST", "/api/images/facets.png", "GET, HEAD, DELETE"),
+        ("HEAD", "/api/images", "GET"),
+        ("HEAD", "/api/images/facets", "GET"),
+        ("DELETE", "/api/images/facets", "GET"),
+        ("POST", "/api/images/facets", "GET"),
     ],
 )
 def test_a_wrong_method_names_the_right_ones(
     server: LiveServer, method: str, path: str, allow: str
 ) -> None:
     answer = server.client.request(method, path)
-    problem(answer, 405, "method_not_allowed")
+    assert answer.status_code == 405
     assert answer.headers["allow"] == allow
+    if method != "HEAD":  # whose answers have no body
+        problem(answer, 405, "method_not_allowed")
 
 
 def test_a_foreign_host(server: LiveServer) -> None:

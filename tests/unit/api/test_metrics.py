@@ -49,11 +49,14 @@ def test_requests_are_counted_by_route(tmp_path: Path) -> None:
     with live_server(tmp_path) as server:
         for name in ("a", "b"):
             server.client.get(f"/api/jobs/{name}")
+        server.client.get("/api/images/none.png")
         server.client.get("/nowhere")
         server.client.request("ODD", "/api/queue")
         server.client.get("/api/queue", headers={"Host": "foreign.example"})
         count = "http_requests_total"
         assert value(server, count, method="GET", route="/api/jobs/{job_id}", status="404") == 2
+        image = "/api/images/{filename}"
+        assert value(server, count, method="GET", route=image, status="404") == 1
         assert value(server, count, method="GET", route="unmatched", status="404") == 1
         assert value(server, count, method="other", route="/api/queue", status="405") == 1
         assert value(server, count, method="GET", route="unmatched", status="403") == 1
