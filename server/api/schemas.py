@@ -174,7 +174,7 @@ class ModelFacet(Shape):
     """A model that images were made with."""
 
     id: str = Field(description="As `/api/models` lists it, while it is here.")
-    count: int = Field(description="Of its images in the gallery.")
+    count: int = Field(description="How many images of the gallery it made.")
 
 
 class LoraFacet(Shape):
@@ -182,7 +182,7 @@ class LoraFacet(Shape):
 
     id: str = Field(examples=["civitai_1963644"])
     name: str | None = Field(description="What people call it; null: it is not here any more.")
-    count: int = Field(description="Of its images in the gallery.")
+    count: int = Field(description="How many images of the gallery were made with it.")
 
 
 class ImageFacets(Shape):

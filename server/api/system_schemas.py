@@ -18,7 +18,7 @@ class Health(Shape):
 
 
 class MemorySpace(Shape):
-    """Memory."""
+    """How large a memory is, and what of it is free."""
 
     total_bytes: int
     free_bytes: int = Field(description="What could still be taken.")
@@ -43,10 +43,10 @@ class ResidentModel(Shape):
 
 
 class StreamCount(Shape):
-    """Event streams."""
+    """How many event streams clients have open, and how many they may."""
 
     open: int
-    max: int = Field(description="More are refused.")
+    max: int = Field(description="More than these are refused.")
 
 
 class System(Shape):
