@@ -91,12 +91,14 @@ ENDLESS = frozenset({"/api/sse/jobs", "/api/sse/gallery"})
 class Document:
     """One OpenAPI document. `dialect` is "" for our own API; `own` means the dialect's own port.
 
-    `refused` are operations that nothing drawn at random succeeds with.
+    `refused` are operations that nothing drawn at random succeeds with; `few` is how many requests
+    each operation gets in a run that is not to take long.
     """
 
     dialect: str = ""
     own: bool = False
     refused: Set[str] = frozenset()
+    few: int = 100
 
     @property
     def path(self) -> str:
@@ -133,31 +135,33 @@ class Tally:
         return "\n".join([self.total(), *rows])
 
 
-def configuration(folder: Path, dialect: str) -> Path:
+def configuration(folder: Path, dialect: str, *, bundled: bool) -> Path:
     """A file that makes every model of a dialect the instant one, without limits.
 
-    Requests drawn at random name the bundled model too. It is to be as far away as the others:
-    loading it and computing its images would take ten seconds, and say nothing of a document.
+    Requests drawn at random name the bundled model too. Without `bundled` it is as far away as the
+    others: loading it and computing its images takes ten seconds.
     """
     aliases = ", ".join(f'"{name}" = "instant"' for name in NAMES)
     table = (
         f'[dialects.{dialect}]\nmodel = "instant"\nrate_limit = false\naliases = {{{aliases}}}\n'
     )
     path = folder / "darkroom.toml"
-    bundled = '[[models]]\nid = "postcard"\nsource = "nobody/nothing"\n'
-    path.write_text(bundled + (table if dialect else ""))
+    nobodys = '[[models]]\nid = "postcard"\nsource = "nobody/nothing"\n'
+    path.write_text(("" if bundled else nobodys) + (table if dialect else ""))
     return path
 
 
-def start(folder: Path, document: Document) -> ServerProcess:
-    """A server with the instant family, whose document this is; `ENVIRONMENT` is to be set."""
+def start(folder: Path, *documents: Document, bundled: bool = False) -> ServerProcess:
+    """A server with the instant family, and with `bundled` the bundled model, whose documents these
+    are, all of one dialect; `ENVIRONMENT` is to be set."""
+    (dialect,) = {document.dialect for document in documents}
     _put_loras(folder / "data" / "loras")
     options = ["--plugin-folder", str(ROOT / "tests" / "plugins_instant")]
     options += ["--default-model", "instant", "--no-preload"]
     options += ["--device", "cpu"]  # to look for others imports torch
-    options += ["--config", str(configuration(folder, document.dialect))]
-    if document.own:
-        options += ["--listen", f"{document.dialect}=0"]
+    options += ["--config", str(configuration(folder, dialect, bundled=bundled))]
+    if any(document.own for document in documents):
+        options += ["--listen", f"{dialect}=0"]
     return ServerProcess(folder / "data", *options)
 
 
