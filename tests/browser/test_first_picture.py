@@ -31,12 +31,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 def ask(page: Page, prompt: str) -> Locator:
     """Type a prompt, send it with the keyboard, and find the card of the job."""
-    before = page.locator(".card").count()
     page.get_by_label("Prompt", exact=True).fill(prompt)
-    page.keyboard.press("Control+Enter")
-    expect(page.locator(".card")).to_have_count(before + 1)
-    job = page.locator(".card").first.get_attribute("data-job")
-    return page.locator(f'.card[data-job="{job}"]')
+    with page.expect_response("**/api/generate") as answered:
+        page.keyboard.press("Control+Enter")
+    return page.locator(f'.card[data-job="{answered.value.json()["job_id"]}"]')
 
 
 def finish(card: Locator) -> Pixels:
@@ -70,6 +68,7 @@ def test_a_first_visit_ends_with_a_picture(page: Page) -> None:
     edge = picture[:6].mean(axis=(0, 1))
     assert edge[2] > edge[0] + 40, "the background is not blue"
     assert centre(picture)[0] > centre(picture)[2] + 40, "the circle is not red"
+    expect(card.locator("a.picture img")).to_have_js_property("naturalWidth", 128)
     seen = shown(card.locator("a.picture"))
     assert differ_in_colour(seen, picture) < 12
     page.get_by_role("link", name="Gallery").click()
@@ -123,6 +122,10 @@ def test_a_lora_is_applied_and_seen(page: Page) -> None:
     card.locator("a.picture").click()
     about = page.get_by_role("complementary", name="About the picture")
     expect(about).to_contain_text("modules")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("combobox", name="LoRA").select_option(label="Neon (1)")
+    expect(page.get_by_text("1 picture", exact=True)).to_be_visible()
 
 
 def test_a_picture_begins_with_one_of_the_gallery(page: Page, server: ServerProcess) -> None:

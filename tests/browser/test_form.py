@@ -107,6 +107,51 @@ def test_only_what_was_changed_is_sent(page: Page) -> None:
     }
 
 
+def test_numbers_are_typed_key_by_key(page: Page) -> None:
+    page.get_by_label("Prompt", exact=True).fill("white")
+    page.get_by_text("Exact size").click()
+    page.locator("summary", has_text="Details").click()
+    typed = {"width": "160", "cfg_scale": "7.5", "steps": "12", "seed": "1234", "height": "9999"}
+    for name, text in typed.items():
+        box = page.locator(f'input[name="{name}"]')
+        box.select_text()
+        box.press_sequentially(text)
+        expect(box).to_have_value(text)
+    page.get_by_label("Prompt", exact=True).focus()
+    assert value(page, "height") == "2048"  # the most that is allowed
+    assert sent(page) == {
+        "model": "colours",
+        "prompt": "white",
+        "width": 160,
+        "height": 2048,
+        "cfg_scale": 7.5,
+        "steps": 12,
+        "seed": 1234,
+    }
+
+
+def test_what_is_refused_is_unfolded(browser: Browser, server: LiveServer) -> None:
+    with visit(browser, server.url, forgiven="status of 422") as page:
+        page.get_by_label("Prompt", exact=True).fill("white")
+        page.get_by_text("Exact size").click()
+        page.locator('input[name="width"]').fill("100")
+        page.get_by_text("Exact size").click()
+        expect(page.locator('input[name="width"]')).to_be_hidden()
+        page.keyboard.press("Control+Enter")
+        expect(page.locator('[data-field="width"] .error')).to_be_visible()
+        expect(page.locator('input[name="width"]')).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "kept", ["5", '"x"', "[]", "{bad", "null", '{"prompt": 5, "loras": [null], "init_image": 5}']
+)
+def test_the_form_outlives_whatever_was_kept(page: Page, kept: str) -> None:
+    page.evaluate("kept => localStorage.setItem('darkroom.edits', kept)", kept)
+    page.reload()
+    page.get_by_label("Prompt", exact=True).fill("green")
+    assert sent(page) == {"model": "colours", "prompt": "green"}
+
+
 def test_one_field_or_all_go_back_to_the_defaults(page: Page) -> None:
     page.get_by_label("Prompt", exact=True).fill("green")
     page.locator("summary", has_text="Details").click()
@@ -257,3 +302,39 @@ def test_keys_are_asked_for_and_kept(browser: Browser, tmp_path: Path) -> None:
             expect(page.get_by_role("button", name="Use these settings")).to_be_visible()
             expect(page.get_by_role("button", name="Delete")).to_have_count(0)
             server.service.keys.reset()
+
+
+def test_a_revoked_key_is_asked_for_again(browser: Browser, tmp_path: Path) -> None:
+    with live_server(tmp_path / "data") as server:
+        visitor = server.service.keys.add("visitor")
+        server.client.headers["x-key"] = server.service.keys.add("owner")
+        with visit(browser, server.url, forgiven="status of 401") as page:
+            page.get_by_label("Key", exact=True).fill(visitor)
+            page.keyboard.press("Enter")
+            expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
+            server.service.keys.revoke("visitor")
+            expect(page.get_by_text("Your key is no longer good here.")).to_be_visible()
+            expect(page.get_by_label("Key", exact=True)).to_be_focused()
+
+
+def test_only_what_a_key_may_do_is_offered(browser: Browser, tmp_path: Path) -> None:
+    with live_server(tmp_path / "data") as server:
+        server.client.headers["x-key"] = server.service.keys.add("owner")
+        maker = server.service.keys.add("maker", scopes=[Scope.READ, Scope.GENERATE])
+        foreign = server.submit("red and foreign", steps=100, delay=0.3)
+        with visit(browser, server.url, forgiven="status of 401") as page:
+            page.get_by_label("Key", exact=True).fill(maker)
+            page.keyboard.press("Enter")
+            page.get_by_label("Prompt", exact=True).fill("blue and own")
+            own = page.locator(f'.card[data-job="{submitted(page).json()["job_id"]}"]')
+            expect(page.locator(f'.card[data-job="{foreign}"]')).to_be_visible()
+            expect(page.get_by_role("button", name="Cancel: red and foreign")).to_have_count(0)
+            own.get_by_role("button", name="Cancel: blue and own").click()
+            expect(own).to_have_attribute("data-status", "cancelled")
+            own.get_by_role("button", name="Put away: blue and own").click()
+            expect(own).to_have_count(0)
+            page.get_by_role("link", name="Queue").click()
+            expect(page.get_by_role("listitem").filter(has_text="blue and own")).to_be_visible()
+            expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+            expect(page.get_by_role("button", name="Forget: blue and own")).to_have_count(0)
+            server.client.post(f"/api/jobs/{foreign}/cancel")

@@ -22,8 +22,9 @@ function fits(field, value) {
     case "switch":
       return typeof value === "boolean";
     case "images":
+      return Array.isArray(value) && value.every((each) => typeof each === "string");
     case "loras":
-      return Array.isArray(value);
+      return Array.isArray(value) && value.every((each) => typeof each?.id === "string");
     case "json":
       return true;
     default:
