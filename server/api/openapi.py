@@ -87,7 +87,7 @@ def build(app: FastAPI, routes: Sequence[BaseRoute], catalog: ModelCatalog) -> d
     for operation in _operations(document):
         _complete_errors(operation["responses"])
         _describe_answers(operation["responses"], components)
-        _name_a_model(operation.get("parameters", ()), catalog)
+        _show_names(operation.get("parameters", ()), catalog)
     document["paths"]["/api/generate"]["post"]["requestBody"] = _request_body(components, catalog)
     return document
 
@@ -117,11 +117,14 @@ def _describe_answers(responses: dict[str, Any], components: dict[str, Any]) -> 
             response["description"] = components[name]["description"]
 
 
-def _name_a_model(parameters: Iterable[dict[str, Any]], catalog: ModelCatalog) -> None:
-    """Where a path names a model, one that is here is the example."""
+def _show_names(parameters: Iterable[dict[str, Any]], catalog: ModelCatalog) -> None:
+    """Every name in a path has an example, a model one that is here. It stands twice: Swagger UI
+    looks beside the schema."""
     for parameter in parameters:
-        if (parameter["in"], parameter["name"]) == ("path", "model"):
-            parameter["schema"]["examples"] = [catalog.default]
+        if parameter["in"] == "path":
+            if parameter["name"] == "model":
+                parameter["schema"]["examples"] = [catalog.default]
+            parameter["example"] = parameter["schema"]["examples"][0]
 
 
 def _request_body(components: dict[str, Any], catalog: ModelCatalog) -> dict[str, Any]:

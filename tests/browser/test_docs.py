@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from server.api.schemas import JOB_ID_EXAMPLE
 from tests.browser.chromium import Witness, needs_chromium
 from tests.servers import ServerProcess
 from tests.serving import LiveServer, live_server
@@ -34,9 +35,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
-    """A server that has a key, and the key."""
+    """A server that has a key, which its client sends, and the key."""
     with live_server(tmp_path_factory.mktemp("closed")) as running:
-        yield running, running.service.keys.add("browser")
+        key = running.service.keys.add("browser")
+        running.client.headers["x-key"] = key
+        yield running, key
 
 
 @pytest.fixture
@@ -119,7 +122,10 @@ def test_every_example_of_a_model_that_is_here_works(studio: ServerProcess) -> N
 
 def test_authorize_sends_a_key(closed: tuple[LiveServer, str], opened: Opened) -> None:
     server, key = closed
+    newest = server.submit()
     page, witness = opened(server.client.base_url, "/docs")
+    named = tried(page, "jobs-show_job").locator("[data-param-name=job_id] input")
+    expect(named).to_have_value(JOB_ID_EXAMPLE)
     generate = tried(page, "jobs-generate")
     status, refused = executed(generate)
     assert (status, refused["code"]) == (401, "key_missing")
@@ -132,9 +138,11 @@ def test_authorize_sends_a_key(closed: tuple[LiveServer, str], opened: Opened) -
         form.locator("input").fill(key)
         form.get_by_role("button", name="Apply credentials").click()
         page.locator(".modal-ux .close-modal").click()
+        expect(named).to_have_value(newest)
         with page.expect_response("**/api/generate*") as answered:
             generate.locator(".execute").click()
         assert answered.value.status == 202
+        newest = answered.value.json()["job_id"]
         assert answered.value.request.headers[header] == sent
         page.locator(".auth-wrapper .authorize").click()
         form.get_by_role("button", name="Remove authorization").click()

@@ -20,7 +20,8 @@ const ui = SwaggerUIBundle({
   displayRequestDuration: true,
   // The online validator would send the document to another host.
   validatorUrl: null,
-  onComplete: fillIn,
+  onComplete: () => fillIn(),
+  plugins: [{ statePlugins: { auth: { wrapActions: { authorize: fillInAfter } } } }],
   requestInterceptor: (request) => {
     if (/\/sse\//.test(request.url)) request.userFetch = glimpse;
     return request;
@@ -32,32 +33,50 @@ const ui = SwaggerUIBundle({
   },
 });
 
+/** Swagger's own `authorize`, after which the names are here that ask for a key. */
+function fillInAfter(authorize) {
+  return (given) => {
+    for (const { value } of Object.values(given)) fillIn({ "x-key": value });
+    return authorize(given);
+  };
+}
+
 /** Put names of what is here into the fields, so that every operation can be tried at once. */
-async function fillIn() {
-  if (!paths()["/api/jobs"]) return; // another API's document
-  const { scopes } = await (await fetch("/api/session")).json();
+async function fillIn(headers = {}) {
+  if (!paths().has("/api/jobs")) return; // another API's document
+  const { scopes = [] } = await (await fetch("/api/session", { headers })).json();
   if (!scopes.includes("read")) return;
   const names = {};
   for (const [name, [url, pick]] of Object.entries(HERE)) {
-    const answer = await fetch(url);
+    const answer = await fetch(url, { headers });
     if (answer.ok) names[name] = pick(await answer.json());
   }
   put(names);
 }
 
-/** Fill the fields of these names, wherever a path has one. */
+// What was put into the fields last.
+const shown = {};
+
+/** Fill the fields of these names, wherever a path has one and nobody has typed. */
 function put(values) {
-  for (const [path, methods] of Object.entries(paths())) {
-    for (const [method, { parameters = [] }] of Object.entries(methods)) {
-      for (const { name } of parameters.filter((each) => each.in === "path" && values[each.name])) {
-        ui.specActions.changeParam([path, method], name, "path", values[name], false);
+  for (const [path, methods] of paths().entries()) {
+    for (const [method, operation] of methods.entries()) {
+      for (const parameter of operation.get("parameters") ?? []) {
+        const name = parameter.get("name");
+        if (parameter.get("in") !== "path" || !values[name]) continue;
+        const at = [path, method];
+        const now = ui.specSelectors.parameterWithMetaByIdentity(at, parameter).get("value");
+        if ([undefined, parameter.get("example"), shown[name]].includes(now)) {
+          ui.specActions.changeParamByIdentity(at, parameter, values[name], false);
+        }
       }
     }
   }
+  Object.assign(shown, values);
 }
 
 function paths() {
-  return ui.specSelectors.specJson().get("paths")?.toJS() ?? {};
+  return ui.specSelectors.specJson().get("paths") ?? new Map();
 }
 
 /** What `fetch` answers, of a stream what comes in the first seconds. */
