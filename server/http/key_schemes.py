@@ -8,9 +8,20 @@ from server.http.access import Access
 
 _WHICH = "As `darkroom keys add` has printed it. Only a server that has keys asks for one."
 
-#: The places of a key that every client can fill. `docs/how-to/keys.md` names the others.
+_ELSEWHERE = (
+    "`X-API-Key`, the password of `Authorization: Basic` with any user name, and `?key=` in the URL "
+    "of a GET (streams in a browser cannot send headers) do the same."
+)
+
+#: The places of a key that every client can fill: one form each in the dialog of `/docs`. The
+#: others, which some programs want, are told in words.
 SCHEMES: dict[str, dict[str, Any]] = {
-    "x-key": {"type": "apiKey", "in": "header", "name": "x-key", "description": _WHICH},
+    "x-key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-key",
+        "description": f"{_WHICH} {_ELSEWHERE}",
+    },
     "bearer": {
         "type": "http",
         "scheme": "bearer",
