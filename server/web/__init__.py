@@ -19,6 +19,9 @@ OPENAPI_URL = "/openapi.json"
 
 BOTH = ["GET", "HEAD"]
 
+#: Of pages that have no style inside.
+OWN_FILES = {"Content-Security-Policy": OWN_FILES_ONLY}
+
 
 def pages(dialects: Mapping[str, str]) -> APIRouter:
     """The routes of every page and of their files. `dialects`: titles by name, each of which has a
@@ -28,7 +31,7 @@ def pages(dialects: Mapping[str, str]) -> APIRouter:
     start = documents.index(dialects)
 
     async def index() -> HTMLResponse:
-        return HTMLResponse(start, headers={"Content-Security-Policy": OWN_FILES_ONLY})
+        return HTMLResponse(start, headers=OWN_FILES)
 
     router.add_api_route("/", index, methods=BOTH)
     router.add_api_route(CATALOGUE, _errors, methods=BOTH)
@@ -58,7 +61,7 @@ def _document(router: APIRouter, title: str, openapi_url: str, suffix: str = "")
 
 
 async def _errors() -> HTMLResponse:
-    return HTMLResponse(documents.errors())
+    return HTMLResponse(documents.errors(), headers=OWN_FILES)
 
 
 async def _asset(request: Request, folder: str, name: str) -> Response:

@@ -116,6 +116,8 @@ def test_every_operation_says_which_key_it_asks_for(document: dict[str, Any]) ->
     schemes = document["components"]["securitySchemes"]
     assert schemes["x-key"].items() >= {"type": "apiKey", "in": "header", "name": "x-key"}.items()
     assert schemes["bearer"].items() >= {"type": "http", "scheme": "bearer"}.items()
+    for place in ("`X-API-Key`", "`Authorization: Basic`", "`?key=`"):
+        assert place in schemes["x-key"]["description"]
     asked = {name: operation["security"] for name, operation in operations(document)}
     assert {name for name, either in asked.items() if not either} == {
         *("GET /health", "GET /api/session", "POST /api/session", "DELETE /api/session")
@@ -222,6 +224,8 @@ def test_docs_are_served_from_here(server: LiveServer, tmp_path: Path) -> None:
         policy = page.headers["content-security-policy"]
         assert "default-src 'self'" in policy
         assert "script-src" not in policy
+        # Swagger UI and ReDoc have styles in their elements; our own pages have none.
+        assert ("unsafe-inline" in policy) == (path in ("/docs", "/redoc"))
         assert "http://" not in page.text
         assert "https://" not in page.text
         assert "<script>" not in page.text
