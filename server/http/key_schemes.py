@@ -9,8 +9,8 @@ from server.http.access import Access
 _WHICH = "As `darkroom keys add` has printed it. Only a server that has keys asks for one."
 
 _ELSEWHERE = (
-    "`X-API-Key`, the password of `Authorization: Basic` with any user name, and `?key=` in the URL "
-    "of a GET (streams in a browser cannot send headers) do the same."
+    "`X-API-Key`, the password of `Authorization: Basic` with any user name, and `?key=` in the "
+    "URL of a GET (streams in a browser cannot send headers) do the same."
 )
 
 #: The places of a key that every client can fill: one form each in the dialog of `/docs`. The
