@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,10 +41,14 @@ class Witness:
     Args:
         url: the server's address, without a slash at the end.
         forgiven: a pattern of complaints that the test brings about.
+        friends: addresses of others that the page may ask, without a slash at the end.
     """
 
-    def __init__(self, page: Page, url: str, forgiven: str | None = None) -> None:
+    def __init__(
+        self, page: Page, url: str, forgiven: str | None = None, friends: Iterable[str] = ()
+    ) -> None:
         self.url = url
+        self._friends = tuple(f"{friend}/" for friend in friends)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self._forgiven = forgiven
@@ -62,22 +66,28 @@ class Witness:
 
     @property
     def strangers(self) -> list[str]:
-        """What was asked of anybody but the server."""
-        inside = (f"{self.url}/", "data:", "blob:")
+        """What was asked of anybody but the server and its friends."""
+        inside = (f"{self.url}/", *self._friends, "data:", "blob:")
         return [url for url in self.requests if not url.startswith(inside)]
 
 
 @contextmanager
 def visit(
-    browser: Browser, url: str, path: str = "/", *, forgiven: str | None = None, **context: Any
+    browser: Browser,
+    url: str,
+    path: str = "/",
+    *,
+    forgiven: str | None = None,
+    friends: Iterable[str] = (),
+    **context: Any,
 ) -> Iterator[Page]:
     """Somebody who was never here looks at a page. In the end nothing was amiss, and nobody but the
-    server was asked for anything."""
+    server and its friends was asked for anything."""
     visitor = browser.new_context(**context)
     page = visitor.new_page()
-    witness = Witness(page, url, forgiven)
+    witness = Witness(page, url, forgiven, friends)
     page.goto(f"{url}{path}")
     yield page
     visitor.close()
     assert witness.strangers == []
-    assert witness.complaints == []
+    assert witness.complaints == [], witness.complaints
