@@ -105,6 +105,8 @@ def _phone(browser: Browser, server: ServerProcess) -> None:
     screen = {"viewport": PHONE, "is_mobile": True, "has_touch": True, "device_scale_factor": 1.5}
     with visit(browser, server.url, color_scheme="dark", **screen) as page:
         page.get_by_role("button", name="a red circle on a blue background").click()
+        page.mouse.move(0, 0)
+        _settle(page, ".enrich option")
         _keep("page-phone", page)
 
 
@@ -116,7 +118,7 @@ def _server(browser: Browser, server: ServerProcess) -> None:
 
 def _settle(page: Page, selector: str) -> None:
     """Wait until all that is on its way is there."""
-    expect(page.locator(selector).first).to_be_visible()
+    expect(page.locator(selector).first).to_be_attached()
     page.wait_for_load_state("load")
     page.wait_for_timeout(800)
 

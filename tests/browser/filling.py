@@ -24,7 +24,7 @@ def fill(data: Path, count: int) -> list[str]:
     pictures, thumbs = data / "images", data / "thumbs"
     for folder in (pictures, thumbs):
         folder.mkdir(parents=True)
-    names = [f"20260101_000000_{number:08x}_0.png" for number in range(count)]
+    names = [name_of(number) for number in range(count)]
     for number, name in enumerate(names):
         if number < COLOURS:
             _paint(number, pictures / name, thumbs / name)
@@ -37,6 +37,11 @@ def fill(data: Path, count: int) -> list[str]:
         connection.execute(insert(images), rows)
     database.close()
     return names
+
+
+def name_of(number: int) -> str:
+    """What the file of an image is called."""
+    return f"20260101_000000_{number:08x}_0.png"
 
 
 def _paint(number: int, picture: Path, thumb: Path) -> None:

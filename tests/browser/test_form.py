@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.browser.chromium import needs_chromium, visit
 from tests.fake_civitai import CIVITAI_KEY
 from tests.fake_sources import FakeSources
 from tests.lora_downloading import serve
-from tests.serving import LiveServer, live_server
+from tests.serving import PATIENCE, LiveServer, live_server
 from tests.support import know_hub
 
 pytestmark = needs_chromium
@@ -313,7 +314,12 @@ def test_a_revoked_key_is_asked_for_again(browser: Browser, tmp_path: Path) -> N
             page.keyboard.press("Enter")
             expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
             server.service.keys.revoke("visitor")
-            expect(page.get_by_text("Your key is no longer good here.")).to_be_visible()
+            told = page.get_by_text("Your key is no longer good here.")
+            deadline = time.monotonic() + PATIENCE
+            while not told.count() and time.monotonic() < deadline:
+                server.made("red")  # a stream ends with the next thing that it would tell
+                page.wait_for_timeout(500)
+            expect(told).to_be_visible()
             expect(page.get_by_label("Key", exact=True)).to_be_focused()
 
 

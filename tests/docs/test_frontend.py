@@ -293,8 +293,7 @@ def test_late_answers_put_nothing_old_above_the_new(
             see(page, True)
         server.client.post("/api/queue/resume")
         expect(row).to_contain_text("completed")
-        (asked,) = held
-        asked.fulfill(json=queued, headers={"Access-Control-Allow-Origin": "*"})
+        held[-1].fulfill(json=queued, headers={"Access-Control-Allow-Origin": "*"})
         page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 200))")
         assert "completed" in row.inner_text()
 

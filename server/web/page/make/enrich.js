@@ -3,7 +3,7 @@
 import { get, post } from "../lib/api.js";
 import { html, useSignal, useSignalEffect } from "../lib/ui.js";
 import { Button } from "../parts/button.js";
-import { edit, edits, schema } from "../state/form.js";
+import { edit, prompt as words, schema } from "../state/form.js";
 import { online } from "../state/jobs.js";
 import { mayGenerate } from "../state/session.js";
 import { trying, tell } from "../state/toasts.js";
@@ -39,10 +39,10 @@ export function Enrich() {
 
   async function write() {
     busy.value = true;
-    const prompt = edits.value.prompt;
+    const prompt = words.value;
     await trying(async () => {
       const written = await post("/api/enrich", { prompt, style: style.value });
-      if (edits.value.prompt !== prompt) return; // somebody went on writing
+      if (words.value !== prompt) return; // somebody went on writing
       before.value = prompt;
       edit("prompt", written.enriched_prompt);
       if (written.warning) tell(written.warning);
@@ -55,7 +55,7 @@ export function Enrich() {
     before.value = null;
   }
 
-  if (!edits.value.prompt?.trim()) return html`<${Examples} />`;
+  if (!words.value.trim()) return html`<${Examples} />`;
   const idle = busy.value || !mayGenerate.value;
   return html`
     <div class="enrich">

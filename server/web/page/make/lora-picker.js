@@ -4,8 +4,7 @@ import { html, useEffect, useSignal } from "../lib/ui.js";
 import { counted } from "../pure/format.js";
 import { Button } from "../parts/button.js";
 import { Dialog } from "../parts/dialog.js";
-import { edits } from "../state/form.js";
-import { add, drop, found, more, search } from "../state/loras.js";
+import { add, chosen, drop, found, more, search } from "../state/loras.js";
 import { mayManage } from "../state/session.js";
 import { trying } from "../state/toasts.js";
 import { AddLora } from "./lora-add.js";
@@ -43,7 +42,7 @@ export function LoraPicker({ onClose }) {
 }
 
 function Entry({ lora }) {
-  const taken = (edits.value.loras ?? []).some(({ id }) => id === lora.id);
+  const taken = chosen().some(({ id }) => id === lora.id);
   const label = taken ? `Remove ${lora.name}` : `Add ${lora.name}`;
   return html`
     <li>

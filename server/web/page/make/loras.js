@@ -4,7 +4,7 @@ import { html, useEffect } from "../lib/ui.js";
 import { has, insert } from "../pure/words.js";
 import { Button, IconButton } from "../parts/button.js";
 import { openDialog } from "../parts/dialog.js";
-import { edit, edits, errors, fields, read } from "../state/form.js";
+import { edit, errors, fields, prompt, read } from "../state/form.js";
 import { change, downloads, drop, known, lookUp } from "../state/loras.js";
 import { model } from "../state/models.js";
 import { trying } from "../state/toasts.js";
@@ -88,10 +88,9 @@ function Weight({ lora, field, part, title, otherwise }) {
 
 /** Trigger words: pressed, one goes into the prompt where the caret was. */
 function Words({ words }) {
-  const prompt = edits.value.prompt ?? "";
   const put = (word) => {
     const area = document.querySelector('textarea[name="prompt"]');
-    const { prompt: written, caret } = insert(prompt, word, area?.selectionEnd);
+    const { prompt: written, caret } = insert(prompt.value, word, area?.selectionEnd);
     edit("prompt", written);
     requestAnimationFrame(() => {
       area?.focus();
@@ -101,7 +100,7 @@ function Words({ words }) {
   return html`
     <div class="chips" role="group" aria-label="Trigger words">
       ${words.map((word) => {
-        const there = has(prompt, word);
+        const there = has(prompt.value, word);
         return html`
           <button
             type="button"

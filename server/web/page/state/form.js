@@ -57,6 +57,12 @@ export async function forgetSchemas() {
 
 export const read = (field) => valueOf(field, edits.value);
 
+/** The words of the prompt; "" for a model that has none. */
+export const prompt = computed(() => {
+  const field = fields.value.find(({ name }) => name === "prompt");
+  return (field && read(field)) ?? "";
+});
+
 export function edit(name, value) {
   batch(() => {
     edits.value = { ...edits.value, [name]: value };

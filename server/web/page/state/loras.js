@@ -3,7 +3,7 @@
 import { get, post } from "../lib/api.js";
 import { effect, signal, untracked } from "../lib/ui.js";
 import { isLive } from "../pure/phase.js";
-import { edit, edits, forgetSchemas } from "./form.js";
+import { edit, fields, forgetSchemas, read } from "./form.js";
 import { entryOf, note, order } from "./jobs.js";
 import { modelId } from "./models.js";
 import { tell, trying } from "./toasts.js";
@@ -50,7 +50,11 @@ export async function lookUp(id) {
   if (!known.value[id]) learn([await get(`/api/loras/${encodeURIComponent(id)}`)]);
 }
 
-export const chosen = () => edits.value.loras ?? [];
+/** What the form has of them. */
+export function chosen() {
+  const field = fields.value.find(({ control }) => control === "loras");
+  return field ? read(field) : [];
+}
 
 export function add(lora) {
   learn([lora]);
