@@ -125,11 +125,12 @@ class JobManager:
 
     async def state(self) -> QueueState:
         """The queue in numbers."""
+        # All from one look at the table: a job that has just ended is still among those that run.
         counts = await asyncio.to_thread(self._store.counts)
         return QueueState(
             paused=self._paused,
-            pending=len(self._waiting),
-            running=len(self._running),
+            pending=counts[JobStatus.QUEUED],
+            running=counts[JobStatus.PROCESSING],
             completed=counts[JobStatus.COMPLETED],
             failed=counts[JobStatus.FAILED],
             cancelled=counts[JobStatus.CANCELLED],

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, Response, expect
 from server.callers import Scope
 from tests.browser.chromium import needs_chromium, visit
 from tests.fake_civitai import CIVITAI_KEY
-from tests.fake_sources import FakeSources
+from tests.fake_sources import FakeSources, sha256
 from tests.lora_downloading import serve
 from tests.serving import PATIENCE, LiveServer, live_server
 from tests.support import know_hub
@@ -257,8 +257,13 @@ def test_a_lora_comes_from_civitai_with_progress(
             dialog.get_by_label("Bring one here").fill("no such thing")
             dialog.get_by_role("button", name="Download").click()
             expect(dialog.locator("#lora-ref-error")).not_to_be_empty()
+            fake.fail(f"/blobs/{sha256(bytes(other))}", fake.stall(bytes(other), len(other) // 2))
             dialog.get_by_label("Bring one here").fill(f"civitai:{VERSION}")
             dialog.get_by_role("button", name="Download").click()
+            bar = dialog.get_by_role("progressbar", name="Download of a LoRA")
+            expect(bar).to_have_attribute("aria-valuenow", "50")
+            expect(dialog.get_by_text("Downloading 405 kB of 810 kB")).to_be_visible()
+            fake.release()
             row = page.locator('.lora[role="group"]')
             expect(row).to_contain_text(f"Lora {MODEL}")
             dialog.get_by_role("button", name="Close").click()

@@ -27,6 +27,9 @@ MOST_BYTES = 12_000_000
 #: Of tiles: where they are in the list, and what they show.
 PLACES = "tiles => tiles.map(tile => [tile.dataset.index, tile.getAttribute('aria-label')])"
 
+#: The list is read anew, as after a lost connection.
+RELOAD = "import('/static/page/state/gallery.js').then(gallery => gallery.reload())"
+
 AT_THE_END = "scrollY + innerHeight >= document.documentElement.scrollHeight - 2"
 
 
@@ -119,6 +122,10 @@ def test_images_are_looked_at_beyond_what_was_loaded(browser: Browser, long: Liv
         expect(viewer.get_by_role("button", name="Older")).to_be_focused()
         page.keyboard.press("ArrowRight")
         expect(viewer.get_by_role("heading", name=f"picture {MANY - 104}")).to_be_visible()
+        with page.expect_response("**/api/images?limit=100&cursor=*"):
+            page.evaluate(RELOAD)
+        page.keyboard.press("ArrowRight")
+        expect(viewer.get_by_role("heading", name=f"picture {MANY - 105}")).to_be_visible()
 
 
 def test_the_gallery_is_found_where_it_was_left(browser: Browser, long: LiveServer) -> None:

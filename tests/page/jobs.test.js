@@ -17,7 +17,11 @@ const answers = { "/api/jobs?limit=24": { jobs: [] } };
 globalThis.fetch = async (url) => {
   asked.push(url);
   const body = answers[url];
-  return { ok: Boolean(body), status: body ? 200 : 404, json: async () => body ?? { detail: "gone" } };
+  return {
+    ok: Boolean(body),
+    status: body ? 200 : 404,
+    json: async () => body ?? { detail: "gone" },
+  };
 };
 
 const jobs = await import("../../server/web/page/state/jobs.js");
@@ -81,7 +85,10 @@ test("a job that is gone leaves, and its parameters are asked for once", async (
   asked.length = 0;
   const tries = [jobs.detail("c"), jobs.detail("c")];
   const told = await Promise.allSettled(tries);
-  assert.deepEqual(told.map(({ status }) => status), ["rejected", "rejected"]);
+  assert.deepEqual(
+    told.map(({ status }) => status),
+    ["rejected", "rejected"],
+  );
   assert.deepEqual(asked, ["/api/jobs/c"]);
   assert.equal(jobs.order.value.includes("c"), false);
   end();

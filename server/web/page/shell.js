@@ -16,7 +16,7 @@ import { QueueView } from "./queue/queue.js";
 import { forgetSchemas } from "./state/form.js";
 import { begin as followGallery } from "./state/gallery.js";
 import { begin as followJobs, entryOf, isOwn, live, online, whenEnded } from "./state/jobs.js";
-import { refresh as refreshModels } from "./state/models.js";
+import { refresh as refreshModels, refreshSoon } from "./state/models.js";
 import { linkTo, looking, view, VIEWS } from "./state/route.js";
 import { leave, locked, session } from "./state/session.js";
 import { trying } from "./state/toasts.js";
@@ -34,7 +34,7 @@ effect(() => {
 });
 
 // A job may have loaded its model, or have left the memory to another one's.
-whenEnded(() => refreshModels().catch(() => {}));
+whenEnded(refreshSoon);
 
 // The server that is back may be a newer one, with other models and other parameters.
 effect(() => {
@@ -62,6 +62,7 @@ export function Page() {
 /** The page for those who may see it. */
 function Inside() {
   useEffect(() => {
+    trying(refreshModels);
     const ends = [followJobs(), followGallery()];
     document.addEventListener("dragover", stay);
     document.addEventListener("drop", stay);

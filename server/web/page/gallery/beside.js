@@ -16,19 +16,39 @@ export async function recordOf(filename) {
   return snapshot.images.find((image) => image.filename === filename) ?? null;
 }
 
-/** The name of the image before or after one: in the gallery that of the list, else of its job. */
+let seen = { filename: null, index: -1 }; // where the image was when the list last had it
+
+/** Where an image is in the list, or was before that was read anew; -1: nobody knows. */
+function placeOf(filename) {
+  const index = indexOf(filename);
+  if (index >= 0) seen = { filename, index };
+  return seen.filename === filename ? seen.index : -1;
+}
+
+/** The name of the image before or after one: in the gallery that of the list, else of its job. Null
+ * where there is none, and while it is not here. */
 export function beside(filename, step) {
   if (view.value === "gallery") {
-    const index = indexOf(filename);
-    return index < 0 ? null : (at(index + step)?.filename ?? null);
+    const place = placeOf(filename);
+    return place < 0 ? null : (at(place + step)?.filename ?? null);
   }
   const images = entryOf(jobOf(filename))?.value.snapshot.images ?? [];
   const place = images.findIndex((image) => image.filename === filename);
   return images[place + step]?.filename ?? null;
 }
 
-/** See to it that the list has what is beside an image, soon. */
+/** Whether there is one, here or on its way. */
+export function isBeside(filename, step) {
+  if (view.value !== "gallery") return beside(filename, step) !== null;
+  const place = placeOf(filename);
+  return place >= 0 && place + step >= 0 && place + step < (total.value ?? 0);
+}
+
+/**
+ * See to it that the list has an image and what is beside it, soon: a list that is read anew begins
+ * with its first page alone.
+ */
 export function wantBeside(filename) {
-  const index = indexOf(filename);
-  if (index >= 0) want(Math.max(0, index - 1), Math.min(index + 2, total.peek() ?? 0));
+  const place = placeOf(filename);
+  if (place >= 0) want(Math.max(0, place - 1), Math.min(place + 2, total.peek() ?? 0));
 }

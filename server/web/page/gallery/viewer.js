@@ -1,10 +1,10 @@
 // One image, large: over whatever view is below it.
 
-import { html, useEffect, useRef, useSignal, useSignalEffect } from "../lib/ui.js";
+import { html, untracked, useEffect, useRef, useSignal, useSignalEffect } from "../lib/ui.js";
 import { IconButton } from "../parts/button.js";
 import { version } from "../state/gallery.js";
 import { close, look, looking } from "../state/route.js";
-import { beside, recordOf, wantBeside } from "./beside.js";
+import { beside, isBeside, recordOf, wantBeside } from "./beside.js";
 import { Recipe } from "./recipe.js";
 import { eraseConfirmed } from "./selection.js";
 
@@ -46,6 +46,7 @@ function useRecord() {
     const filename = looking.value;
     if (!filename) return;
     wantBeside(filename);
+    if (wish) untracked(() => step(wish));
     if (record.peek()?.filename === filename) return;
     record.value = null;
     recordOf(filename).then(
@@ -56,9 +57,14 @@ function useRecord() {
   return record;
 }
 
+let wish = 0; // a step to an image that is on its way
+
 function step(by) {
   const next = beside(looking.peek(), by);
-  if (next) look(next);
+  wish = next || !isBeside(looking.peek(), by) ? 0 : by;
+  if (!next) return;
+  wantBeside(next); // while the list knows where it is
+  look(next);
 }
 
 /** Once it is deleted, the next one is looked at. */
@@ -123,7 +129,7 @@ function Step({ by, label, place, icon, filename }) {
       class=${place}
       icon=${icon}
       label=${label}
-      aria-disabled=${beside(filename, by) === null}
+      aria-disabled=${!isBeside(filename, by)}
       onClick=${() => step(by)}
     />
   `;

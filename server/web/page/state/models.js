@@ -50,6 +50,16 @@ function look() {
   });
 }
 
+let soon = 0;
+
+/** Look again in a moment, however often that is asked for until then. */
+export function refreshSoon() {
+  soon ||= setTimeout(() => {
+    soon = 0;
+    refresh().catch(() => {}); // asked again with the next job, and when the server is back
+  }, PAUSE);
+}
+
 /** Make a model the current one and load it. */
 export async function load(id) {
   await post(`/api/models/${encodeURIComponent(id)}/load`);

@@ -10,7 +10,8 @@ import { trying } from "../state/toasts.js";
 export function Paused() {
   const waiting = live.value.length;
   useEffect(() => {
-    trying(refreshQueue);
+    // A server that is away is told of elsewhere, and asked again with the next job.
+    refreshQueue().catch(() => {});
   }, [waiting]);
   if (!queue.value?.paused) return null;
   const resume = () => trying(() => setPaused(false));
