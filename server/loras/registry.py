@@ -25,7 +25,7 @@ from server.loras.recognition import FaultListener, Recognition
 from server.loras.record import LoraRecord
 from server.loras.references import LoraReference
 from server.loras.removal import remove_files
-from server.loras.scanner import Folder
+from server.loras.scanner import Folder, folders_of
 from server.loras.store import LoraStore, StoredFacts
 from server.loras.watching import FolderWatch
 from server.plugins.types import ModelFamily
@@ -69,7 +69,7 @@ class LoraRegistry:
         self._entries = entries
         self._store = LoraStore(database)
         self._recognition = Recognition(families, fault)
-        self._folders = {folder.key: folder for folder in _folders(folder, families)}
+        self._folders = {folder.key: folder for folder in folders_of(folder, families)}
         self._index = LoraIndex()
         self._refreshing = threading.Lock()
         self._refresh_at = 0.0
@@ -396,12 +396,3 @@ def _told_if_unavailable() -> Iterator[None]:
 def _is_told(lora: Lora, known: StoredFacts | None) -> bool:
     """Whether a LoRA's numbers and its id are remembered."""
     return known is not None and known.numbers == lora.numbers and lora.record.id in known.ids
-
-
-def _folders(folder: Path, families: Mapping[str, ModelFamily]) -> list[Folder]:
-    own = [
-        Folder(name, family.loras.folder)
-        for name, family in families.items()
-        if family.loras is not None and family.loras.folder is not None
-    ]
-    return [Folder("", folder), *own]

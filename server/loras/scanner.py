@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.loras.sidecars import ending_of
+from server.plugins.types import ModelFamily
 from server.sources.formats import PICKLES, suffix
 
 log = logging.getLogger(__name__)
@@ -177,3 +178,13 @@ def _stamp(entry: os.DirEntry[str]) -> Stamp | None:
     except OSError:
         return None
     return Stamp.of(status)
+
+
+def folders_of(user: Path, families: Mapping[str, ModelFamily]) -> list[Folder]:
+    """The user's folder of LoRAs, and those that families bring."""
+    own = [
+        Folder(name, family.loras.folder)
+        for name, family in families.items()
+        if family.loras is not None and family.loras.folder is not None
+    ]
+    return [Folder("", user), *own]

@@ -49,7 +49,7 @@ class MemoryNews:
     def _look(self) -> DeviceMemory:
         try:
             found = memory.of_device(self._device)
-        except Exception:
+        except Exception:  # drivers raise what they like, and this must not end the worker
             log.warning("The memory of %s cannot be told", self._device, exc_info=True)
             return DeviceMemory()
         return DeviceMemory(found.free, found.total) if found.total else DeviceMemory()

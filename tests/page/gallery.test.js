@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-// What the modules need of a browser: requests that are answered when the test says so, and streams
-// that tell what the test says.
+import { streams } from "./browser.js";
+
+// Requests are answered when the test says so.
 const asked = [];
-let stream = null;
 
-globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
-globalThis.EventSource = class {
-  constructor() {
-    this.readyState = 1;
-    stream = this;
-  }
-
-  close() {}
-};
 globalThis.fetch = (url) =>
   new Promise((resolve) => {
     const answer = (body) => resolve({ ok: true, status: 200, json: async () => body });
@@ -39,7 +30,7 @@ async function answer(part, body) {
   await settled();
 }
 
-const arrive = (id) => stream.onmessage({ data: JSON.stringify(image(id)) });
+const arrive = (id) => streams.last.onmessage({ data: JSON.stringify(image(id)) });
 
 gallery.begin();
 
@@ -105,7 +96,7 @@ test("a list of which others have deleted some is read anew", async () => {
 });
 
 test("after each connection the list is read anew, for what was not told", async () => {
-  stream.onopen();
+  streams.last.onopen();
   await answer("", page(505, 100, 305, "c1"));
   assert.equal(gallery.at(0).id, 505);
 });

@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { streams } from "./browser.js";
+
 const asked = [];
-let stream = null;
 
-globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
-globalThis.EventSource = class {
-  constructor() {
-    this.readyState = 1;
-    stream = this;
-  }
-
-  close() {}
-};
 const answers = { "/api/jobs?limit=24": { jobs: [] } };
 globalThis.fetch = async (url) => {
   asked.push(url);
@@ -41,7 +33,7 @@ const snapshot = (id, changes) => ({
 });
 
 async function tell(...snapshots) {
-  snapshots.forEach((each) => stream.onmessage({ data: JSON.stringify(each) }));
+  snapshots.forEach((each) => streams.last.onmessage({ data: JSON.stringify(each) }));
   await after(60);
 }
 
@@ -74,7 +66,7 @@ test("what was put away is no card, and stays among the jobs", () => {
 test("after a connection only what the stream does not tell is asked for", async () => {
   asked.length = 0;
   answers["/api/jobs/a"] = snapshot("a", { attempt: 3, seq: 8, status: "failed" });
-  stream.onopen();
+  streams.last.onopen();
   await tell(snapshot("c", { queue_position: 2 }));
   await after(1200);
   assert.deepEqual(asked, ["/api/jobs?limit=24", "/api/jobs/a"]);

@@ -60,7 +60,7 @@ def test_every_form_of_a_key(address: Address, key: str, form: str) -> None:
     basic = base64.b64encode(f"x:{key}".encode()).decode()
     authorization = {"bearer": f"Bearer {key}", "basic": f"Basic {basic}"}.get(form)
     headers = {"Authorization": authorization} if authorization else {form: key}
-    generated(address.generate(SMALL, **headers))
+    assert generated(address.generate(SMALL, **headers)).size == (SMALL["width"], SMALL["height"])
 
 
 def test_a_key_that_is_not_for_this(locked: LiveServer, key: str, address: Address) -> None:

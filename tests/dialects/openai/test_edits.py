@@ -150,7 +150,7 @@ def test_what_is_wrong_with_a_form(
 )
 def test_what_is_wrong_with_json(server: LiveServer, body: dict[str, Any], param: str) -> None:
     answer = server.client.post(EDITS, json={**PROMPT, **body})
-    refused(answer, 400, "invalid_value", param)
+    assert refused(answer, 400, "invalid_value", param)
 
 
 def test_a_model_that_takes_no_mask_names_those_that_do(server: LiveServer) -> None:

@@ -97,7 +97,7 @@ def test_the_end_of_the_server_is_the_last_event(tmp_path: Path, plugin_folder: 
 
 def test_what_is_refused_is_no_stream(server: LiveServer) -> None:
     answer = server.client.post(GENERATIONS, json={**ASKED, "model": "nothing"})
-    refused(answer, 404, "model_not_found", "model")
+    assert "nothing" in refused(answer, 404, "model_not_found", "model")
 
 
 def test_a_client_that_goes_away_leaves_its_job(server: LiveServer) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from server.callers import Scope
 from server.database import images
 from server.records import now
-from tests.serving import LiveServer, conform, live_server, problem
+from tests.serving import LiveServer, conform, live_server
 
 
 def add_old_image(server: LiveServer) -> None:
@@ -46,17 +45,3 @@ def test_models_and_loras_with_their_counts(tmp_path: Path) -> None:
         "loras": [{"id": "local_0123456789ab", "name": None, "count": 1}],
     }
     assert filtered["total"] == 1
-
-
-def test_they_are_for_those_who_may_read(server: LiveServer) -> None:
-    reader = server.service.keys.add("reader", scopes=[Scope.READ])
-    maker = server.service.keys.add("maker", scopes=[Scope.GENERATE])
-    try:
-        read = server.client.get("/api/images/facets", headers={"x-key": reader})
-        refused = server.client.get("/api/images/facets", headers={"x-key": maker})
-        unknown = server.client.get("/api/images/facets")
-    finally:
-        server.service.keys.reset()
-    assert read.status_code == 200
-    problem(refused, 403, "scope_missing")
-    problem(unknown, 401, "key_missing")

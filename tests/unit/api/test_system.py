@@ -6,10 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from server import __version__
-from server.callers import Scope
 from server.records import now
 from server.snapshots import DeviceMemory
-from tests.serving import LiveServer, conform, live_server, problem
+from tests.serving import LiveServer, conform, live_server
 
 
 def test_the_machine_and_what_is_taken_of_it(tmp_path: Path) -> None:
@@ -53,17 +52,3 @@ def test_the_devices_memory_is_as_the_worker_told(server: LiveServer) -> None:
 def test_no_path_of_the_machine_is_told(server: LiveServer) -> None:
     data = str(server.service.settings.folders.images.parent)
     assert data not in server.client.get("/api/system").text
-
-
-def test_it_is_for_those_who_may_read(server: LiveServer) -> None:
-    reader = server.service.keys.add("reader", scopes=[Scope.READ])
-    maker = server.service.keys.add("maker", scopes=[Scope.GENERATE])
-    try:
-        read = server.client.get("/api/system", headers={"x-key": reader})
-        refused = server.client.get("/api/system", headers={"x-key": maker})
-        unknown = server.client.get("/api/system")
-    finally:
-        server.service.keys.reset()
-    assert read.status_code == 200
-    problem(refused, 403, "scope_missing")
-    problem(unknown, 401, "key_missing")
