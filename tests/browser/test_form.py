@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -278,6 +279,10 @@ def test_a_lora_comes_from_civitai_with_progress(
             (lora,) = asked["loras"]  # type: ignore[misc]
             known = {"id": f"civitai_{VERSION}", "weight": 0.6, "trigger_weight": 0.25}
             assert lora == known
+            by_file = json.dumps({"loras": [{"id": f"lora_{VERSION}", "weight": 0.5}]})
+            page.evaluate("kept => localStorage.setItem('darkroom.edits', kept)", by_file)
+            page.reload()
+            expect(row).to_contain_text(f"Lora {MODEL}")
 
 
 def test_keys_are_asked_for_and_kept(browser: Browser, tmp_path: Path) -> None:

@@ -45,9 +45,11 @@ function learn(loras) {
   known.value = { ...known.value, ...Object.fromEntries(loras.map((lora) => [lora.id, lora])) };
 }
 
-/** See to it that `known` has this LoRA. */
+/** See to it that `known` has this LoRA, under the name that a recipe calls it by too. */
 export async function lookUp(id) {
-  if (!known.value[id]) learn([await get(`/api/loras/${encodeURIComponent(id)}`)]);
+  if (known.value[id]) return;
+  const record = await get(`/api/loras/${encodeURIComponent(id)}`);
+  known.value = { ...known.value, [record.id]: record, [id]: record };
 }
 
 /** What the form has of them. */
